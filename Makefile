@@ -1,0 +1,109 @@
+# One place for every command. `make help` lists them; CI calls the same ones.
+#
+# Settings can be given on the command line (`make demo PORT=9000`) or kept in local.mk, which is never committed.
+-include local.mk
+
+PYTHON ?= $(shell scripts/find-python)
+VENV ?= .venv
+PORT ?= 8080
+# auto: compile the core when a C compiler exists; 1: fail without one; 0: run it interpreted.
+COMPILE ?= auto
+# Parallel test processes; tests marked `serial` run alone after the others.
+WORKERS ?= 2
+# Further arguments for pytest or the benchmark, for example `make test ARGS="-k amend -x"`.
+ARGS ?=
+# Repeats a run of the tests that chose their own randomness; a failing test prints the seed.
+SEED ?=
+
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMPS := $(VENV)/.stamps
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+PIP_COMPILE := $(PY) -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --no-annotate
+
+ifneq ($(SEED),)
+export AUGURY_SEED := $(SEED)
+endif
+
+.DEFAULT_GOAL := help
+# The steps of setup share one environment and pip is not safe to run twice in it.
+.NOTPARALLEL:
+.PHONY: help setup setup-dev compile clean-compiled demo serve check format test sim bench lock clean
+
+help:  ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- Building -----------------------------------------------------------------------------------------------------
+
+setup: $(STAMPS)/run $(STAMPS)/install compile  ## Build everything that the exchange needs into .venv.
+
+setup-dev: $(STAMPS)/dev $(STAMPS)/install compile  ## The same, with the tools for checks and tests.
+
+$(PY):
+	@test -n "$(PYTHON)" || { echo "Augury needs Python 3.11 or newer; none was found. Set PYTHON=/path/to/python3." >&2; exit 1; }
+	@echo "Creating $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMPS)/run: requirements/run.txt requirements/build.txt | $(PY)
+	@echo "Installing what the exchange needs to run"
+	@$(PIP) install --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+# The lock of dev is a superset of the other two, so one installation serves both stamps.
+$(STAMPS)/dev: requirements/dev.txt | $(PY)
+	@echo "Installing the tools for checks and tests"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@mkdir -p $(STAMPS) && touch $(STAMPS)/run $@
+
+$(STAMPS)/install: pyproject.toml setup.py requirements/run.in
+	@AUGURY_COMPILE=0 $(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Always asked, answered in milliseconds: the script compares a digest of the sources with that of the last build.
+compile:  ## Compile the core in place when its sources have changed.
+	@$(PY) scripts/compile_core.py --mode $(COMPILE)
+
+clean-compiled:  ## Remove the compiled core; the exchange then runs interpreted.
+	@$(or $(wildcard $(PY)),$(PYTHON)) scripts/compile_core.py --mode 0
+
+# --- Running ------------------------------------------------------------------------------------------------------
+
+demo: DATA ?= data/demo
+demo: setup  ## Run the exchange with a living demo world at http://127.0.0.1:8080.
+	@$(BIN)/augury demo --port $(PORT) --data $(DATA)
+
+serve: DATA ?= data/main
+serve: setup  ## Run an exchange without a world; DATA and PORT choose where.
+	@$(BIN)/augury serve --port $(PORT) --data $(DATA)
+
+# --- Checking -----------------------------------------------------------------------------------------------------
+
+check: $(STAMPS)/dev  ## Format, lint, strict types and import directions.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(PY) -m pytest -q tests/unit/test_imports.py
+
+format: $(STAMPS)/dev  ## Rewrite the sources in the project's format and repair what ruff can repair.
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+test: setup-dev  ## Run every test.
+	$(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+sim: setup-dev  ## Run the simulation tests; SEED=... repeats one run.
+	$(PY) -m pytest tests/simulation $(ARGS)
+
+bench: setup-dev  ## Measure, print a table and write bench/results/latest.json.
+	$(PY) -m bench $(ARGS)
+
+# --- Housekeeping -------------------------------------------------------------------------------------------------
+
+lock: $(STAMPS)/dev  ## Pin the newest allowed versions of all requirements, with hashes.
+	$(PIP_COMPILE) --upgrade --output-file requirements/run.txt requirements/run.in
+	$(PIP_COMPILE) --upgrade --output-file requirements/build.txt requirements/build.in
+	$(PIP_COMPILE) --upgrade --output-file requirements/dev.txt requirements/dev.in
+
+clean: clean-compiled  ## Remove everything that was built, except .venv and data.
+	@rm -rf build dist .cache .hypothesis .pytest_cache .ruff_cache .mypy_cache src/*.egg-info

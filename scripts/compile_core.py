@@ -1,0 +1,132 @@
+"""Compile the core in place, or take its compiled form away.
+
+A compiled module shadows the source beside it, so a build that is older than its source would
+silently run old rules. This script therefore keys every build by a digest of all that went into it,
+and removes whatever does not match before anything else happens. A build that fails halfway leaves
+no compiled module behind.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src"
+CORE = SOURCE / "augury" / "core"
+STAMP = CORE / ".compiled"
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX") or ".so"
+
+
+def build_digest() -> str:
+    """Name what a build of the present sources would be, without building it.
+
+    The interpreter and the compiler count as well as the sources: a module compiled for another of
+    them does not load, or loads and differs.
+    """
+    digest = hashlib.sha256()
+    digest.update(f"{sys.version}|{SUFFIX}|{mypyc_version()}".encode())
+    for path in [ROOT / "setup.py", *sorted(CORE.rglob("*.py"))]:
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def mypyc_version() -> str:
+    try:
+        from mypy.version import __version__
+    except ImportError:
+        return "none"
+    return str(__version__)
+
+
+def compiled_modules() -> list[Path]:
+    """List what a build puts beside the sources: the modules, and the library that they share."""
+    found = {
+        *CORE.rglob("*.so"),
+        *CORE.rglob("*.pyd"),
+        *SOURCE.glob("*__mypyc*.so"),
+        *SOURCE.glob("*__mypyc*.pyd"),
+        *(SOURCE / "augury").glob("*__mypyc*.so"),
+        *(SOURCE / "augury").glob("*__mypyc*.pyd"),
+    }
+    return sorted(found)
+
+
+def is_stale() -> bool:
+    """Say whether compiled modules are there that do not belong to the present sources."""
+    if not compiled_modules():
+        return False
+    return not STAMP.exists() or STAMP.read_text().strip() != build_digest()
+
+
+def remove() -> None:
+    for path in compiled_modules():
+        path.unlink()
+    STAMP.unlink(missing_ok=True)
+
+
+def missing_for_compilation() -> str | None:
+    """Name what is missing for a compiled core, or None when nothing is."""
+    compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    if shutil.which(compiler.split()[0]) is None:
+        return f"no C compiler ({compiler.split()[0]})"
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.exists():
+        return f"no Python headers ({header})"
+    if mypyc_version() == "none":
+        return "no mypyc"
+    return None
+
+
+def compile_in_place() -> None:
+    digest = build_digest()
+    remove()
+    print("Compiling the core (about a minute; only when its sources have changed)", flush=True)
+    build = ROOT / "build" / "core"
+    command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
+    command += ["--build-temp", str(build / "temp"), "--build-lib", str(build / "lib")]
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "AUGURY_COMPILE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        remove()
+        sys.exit(f"{result.stdout}\nThe core did not compile; the lines above say why.")
+    STAMP.write_text(digest + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--mode",
+        choices=["auto", "1", "0"],
+        default="auto",
+        help="auto: compile if possible; 1: fail if impossible; 0: run interpreted",
+    )
+    mode = parser.parse_args().mode
+    if mode == "0":
+        remove()
+        return
+    missing = missing_for_compilation()
+    if missing is not None:
+        remove()
+        if mode == "1":
+            sys.exit(f"The core cannot be compiled: {missing}.")
+        print(f"The core runs interpreted, about three times slower: {missing}.")
+        return
+    if not compiled_modules() or is_stale():
+        compile_in_place()
+
+
+if __name__ == "__main__":
+    main()
