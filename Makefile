@@ -100,7 +100,9 @@ bench: setup-dev  ## Measure, print a table and write bench/results/latest.json.
 
 # --- Housekeeping -------------------------------------------------------------------------------------------------
 
-lock: $(STAMPS)/dev  ## Pin the newest allowed versions of all requirements, with hashes.
+# Works before any lock exists, so it cannot ask for the environment that a lock describes.
+lock: | $(PY)  ## Pin the newest allowed versions of all requirements, with hashes.
+	@$(PY) -c "import piptools" 2>/dev/null || $(PIP) install pip-tools
 	$(PIP_COMPILE) --upgrade --output-file requirements/run.txt requirements/run.in
 	$(PIP_COMPILE) --upgrade --output-file requirements/build.txt requirements/build.in
 	$(PIP_COMPILE) --upgrade --output-file requirements/dev.txt requirements/dev.in
