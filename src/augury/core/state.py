@@ -1,0 +1,535 @@
+"""The state of the exchange: plain objects, changed only by the engine.
+
+Gateways may read them between two commands and must never write. Everything here can be
+rebuilt by replaying the log; ``snapshot`` writes it out and reads it back.
+"""
+
+from typing import Final
+
+from augury.core.book import BookSide, Level
+from augury.core.fees import FeeSchedule
+from augury.core.prices import Band
+from augury.core.units import ASK, BID, PRICE_ONE, QUANTITY_ONE
+
+# Market states, rules section 2.
+INITIALIZED: Final = "initialized"
+ACTIVE: Final = "active"
+INACTIVE: Final = "inactive"
+CLOSED: Final = "closed"
+DETERMINED: Final = "determined"
+DISPUTED: Final = "disputed"
+AMENDED: Final = "amended"
+FINALIZED: Final = "finalized"
+
+# Order states.
+RESTING: Final = "resting"
+EXECUTED: Final = "executed"
+CANCELED: Final = "canceled"
+
+MAX_SUBACCOUNT: Final = 32
+MAX_OPEN_ORDERS: Final = 200_000
+REMEMBERED_CLIENT_ORDER_IDS: Final = 100_000
+"""How many closed orders of a member still count as duplicates of a client order id."""
+
+
+class ApiKey:
+    """A public key that signs for a member. ``id`` is the creating sequence number."""
+
+    __slots__ = ("id", "member_id", "name", "profile", "public_key_pem", "scopes")
+
+    def __init__(
+        self,
+        id: int,
+        member_id: int,
+        name: str,
+        public_key_pem: str,
+        scopes: tuple[str, ...],
+        profile: str,
+    ) -> None:
+        self.id = id
+        self.member_id = member_id
+        self.name = name
+        self.public_key_pem = public_key_pem
+        self.scopes = scopes
+        self.profile = profile
+
+
+class Member:
+    """A member of the exchange with its subaccounts and open orders."""
+
+    __slots__ = (
+        "accounts",
+        "api_key_ids",
+        "balance_precision",
+        "client_order_ids",
+        "closed_client_order_ids",
+        "created_ns",
+        "email",
+        "id",
+        "open_order_ids",
+        "open_orders",
+        "suspended",
+        "transfer_ids",
+        "usage_tier",
+    )
+
+    def __init__(
+        self, id: int, email: str, usage_tier: str, balance_precision: int, created_ns: int
+    ) -> None:
+        self.id = id
+        self.email = email
+        self.usage_tier = usage_tier
+        self.balance_precision = balance_precision
+        self.created_ns = created_ns
+        self.suspended = False
+        self.accounts: dict[int, Account] = {0: Account(self, 0)}
+        self.api_key_ids: list[int] = []
+        self.client_order_ids: dict[str, int] = {}
+        """Client order id -> order id, for open orders and remembered closed ones."""
+        self.closed_client_order_ids: dict[str, int] = {}
+        """The remembered ones whose order has closed, oldest first."""
+        self.transfer_ids: dict[str, int] = {}
+        self.open_orders = 0
+        self.open_order_ids: list[int] = []
+        """Ascending; may still hold ids of closed orders, which readers skip."""
+
+
+class Account:
+    """One subaccount: isolated cash and holdings. ``reserved`` is held for resting orders."""
+
+    __slots__ = ("cash", "holdings", "member", "number", "reserved")
+
+    def __init__(self, member: Member, number: int) -> None:
+        self.member = member
+        self.number = number
+        self.cash = 0
+        self.reserved = 0
+        self.holdings: dict[str, Holding] = {}
+        """By market ticker; exists while there is a position, a resting order, or a past."""
+
+    @property
+    def available(self) -> int:
+        """Cash that is free to use, micro-dollars."""
+        return self.cash - self.reserved
+
+
+class OwnLevel:
+    """What one subaccount has resting at one price of one side."""
+
+    __slots__ = ("orders", "quantity", "reduce_only_quantity", "unit")
+
+    def __init__(self, unit: int) -> None:
+        self.unit = unit
+        """Micro-dollars to hold per lot that would open a position, worst-case fee included."""
+        self.quantity = 0
+        """Resting quantity that may open a position."""
+        self.reduce_only_quantity = 0
+        self.orders = 0
+        """How many orders the first quantity is spread over."""
+
+
+class OwnSide:
+    """A subaccount's resting orders on one side of one market, as far as collateral goes."""
+
+    __slots__ = ("levels", "prices", "reserved", "resting_quantity")
+
+    def __init__(self) -> None:
+        self.levels: dict[int, OwnLevel] = {}
+        self.prices: list[int] = []
+        """Ascending."""
+        self.reserved = 0
+        """What this side holds back now; part of ``Account.reserved``."""
+        self.resting_quantity = 0
+
+
+class Holding:
+    """Position and resting orders of one subaccount in one market."""
+
+    __slots__ = (
+        "account",
+        "asks",
+        "bids",
+        "cost",
+        "fees_paid",
+        "market",
+        "quantity",
+        "realized_pnl",
+        "traded_cost",
+        "traded_quantity",
+        "updated_ns",
+    )
+
+    def __init__(self, account: Account, market: "Market") -> None:
+        self.account = account
+        self.market = market
+        self.quantity = 0
+        """Signed: YES positive, NO negative."""
+        self.cost = 0
+        self.realized_pnl = 0
+        self.fees_paid = 0
+        self.traded_cost = 0
+        self.traded_quantity = 0
+        self.updated_ns = 0
+        self.bids = OwnSide()
+        self.asks = OwnSide()
+
+
+class Order:
+    """An order that rests, or that is being entered. Dropped once it is closed."""
+
+    __slots__ = (
+        "account",
+        "action",
+        "cancel_on_pause",
+        "client_order_id",
+        "created_ns",
+        "direction",
+        "expiration_ns",
+        "filled",
+        "group",
+        "holding",
+        "id",
+        "initial_quantity",
+        "level",
+        "maker_cost",
+        "maker_fees",
+        "market",
+        "next",
+        "post_only",
+        "previous",
+        "price",
+        "priority",
+        "reduce_only",
+        "remaining",
+        "rounding",
+        "self_trade_prevention",
+        "side",
+        "taker_cost",
+        "taker_fees",
+        "touched",
+        "updated_ns",
+    )
+
+    def __init__(
+        self,
+        id: int,
+        account: Account,
+        market: "Market",
+        holding: Holding,
+        client_order_id: str,
+        action: str,
+        side: str,
+        direction: int,
+        price: int,
+        quantity: int,
+        expiration_ns: int,
+        post_only: bool,
+        reduce_only: bool,
+        self_trade_prevention: str,
+        group: "OrderGroup | None",
+        cancel_on_pause: bool,
+        created_ns: int,
+    ) -> None:
+        self.id = id
+        self.account = account
+        self.market = market
+        self.holding = holding
+        self.client_order_id = client_order_id
+        self.action = action
+        self.side = side
+        self.direction = direction
+        self.price = price
+        self.initial_quantity = quantity
+        self.remaining = quantity
+        self.filled = 0
+        self.expiration_ns = expiration_ns
+        self.post_only = post_only
+        self.reduce_only = reduce_only
+        self.self_trade_prevention = self_trade_prevention
+        self.group = group
+        self.cancel_on_pause = cancel_on_pause
+        self.created_ns = created_ns
+        self.updated_ns = 0
+        self.taker_cost = 0
+        self.maker_cost = 0
+        self.taker_fees = 0
+        self.maker_fees = 0
+        self.rounding = 0
+        """Rounding fees collected and not yet rebated, micro-dollars."""
+        self.priority = id
+        """Grows whenever the order loses its place; orders of a level ascend by it."""
+        self.touched = 0
+        """Sequence of the command that touched the order last, so it is reported once."""
+        self.level: Level | None = None
+        self.previous: Order | None = None
+        self.next: Order | None = None
+
+
+class OrderGroup:
+    """Orders that share a limit of contracts matched in a rolling 15 seconds."""
+
+    __slots__ = (
+        "account",
+        "contracts_limit",
+        "fills",
+        "id",
+        "matched",
+        "orders",
+        "triggered",
+    )
+
+    def __init__(self, id: int, account: Account, contracts_limit: int) -> None:
+        self.id = id
+        self.account = account
+        self.contracts_limit = contracts_limit
+        self.matched = 0
+        """Sum of ``fills``."""
+        self.fills: list[tuple[int, int]] = []
+        """(time, quantity) of the matches still inside the window, oldest first."""
+        self.triggered = False
+        self.orders: dict[int, Order] = {}
+
+
+class Series:
+    """Template of events. ``details`` is JSON that the core does not interpret."""
+
+    __slots__ = ("created_ns", "details", "event_tickers", "fees", "ticker", "updated_ns")
+
+    def __init__(self, ticker: str, fees: FeeSchedule, details: str, created_ns: int) -> None:
+        self.ticker = ticker
+        self.fees = fees
+        self.details = details
+        self.created_ns = created_ns
+        self.updated_ns = created_ns
+        self.event_tickers: list[str] = []
+
+
+class ListedEvent:
+    """One occurrence that groups markets (the API's *event*)."""
+
+    __slots__ = (
+        "collateral_return_type",
+        "created_ns",
+        "details",
+        "id",
+        "market_tickers",
+        "mutually_exclusive",
+        "series",
+        "ticker",
+        "updated_ns",
+    )
+
+    def __init__(
+        self,
+        id: int,
+        ticker: str,
+        series: Series,
+        mutually_exclusive: bool,
+        collateral_return_type: str,
+        details: str,
+        created_ns: int,
+    ) -> None:
+        self.id = id
+        self.ticker = ticker
+        self.series = series
+        self.mutually_exclusive = mutually_exclusive
+        self.collateral_return_type = collateral_return_type
+        self.details = details
+        self.created_ns = created_ns
+        self.updated_ns = created_ns
+        self.market_tickers: list[str] = []
+
+
+class Market:
+    """One tradable line with its book. ``id`` is the creating sequence number."""
+
+    __slots__ = (
+        "asks",
+        "bids",
+        "can_close_early",
+        "close_ns",
+        "created_ns",
+        "details",
+        "determined_ns",
+        "event",
+        "expected_expiration_ns",
+        "expiration_value",
+        "fee_waiver_expiration_ns",
+        "fractional_trading_enabled",
+        "holdings",
+        "id",
+        "is_provisional",
+        "last_price",
+        "last_quantity",
+        "latest_expiration_ns",
+        "lot",
+        "market_type",
+        "open_interest",
+        "open_ns",
+        "previous_result",
+        "price_level_structure",
+        "price_ranges",
+        "quoted_ask",
+        "quoted_ask_quantity",
+        "quoted_bid",
+        "quoted_bid_quantity",
+        "result",
+        "settled_ns",
+        "settlement_due_ns",
+        "settlement_timer_ns",
+        "settlement_value",
+        "status",
+        "ticker",
+        "updated_ns",
+        "volume",
+        "was_active",
+    )
+
+    def __init__(
+        self,
+        id: int,
+        ticker: str,
+        event: ListedEvent,
+        market_type: str,
+        open_ns: int,
+        close_ns: int,
+        expected_expiration_ns: int,
+        latest_expiration_ns: int,
+        settlement_timer_ns: int,
+        can_close_early: bool,
+        price_level_structure: str,
+        price_ranges: tuple[Band, ...],
+        fractional_trading_enabled: bool,
+        is_provisional: bool,
+        fee_waiver_expiration_ns: int,
+        details: str,
+        created_ns: int,
+    ) -> None:
+        self.id = id
+        self.ticker = ticker
+        self.event = event
+        self.market_type = market_type
+        self.open_ns = open_ns
+        self.close_ns = close_ns
+        self.expected_expiration_ns = expected_expiration_ns
+        self.latest_expiration_ns = latest_expiration_ns
+        self.settlement_timer_ns = settlement_timer_ns
+        self.can_close_early = can_close_early
+        self.price_level_structure = price_level_structure
+        self.price_ranges = price_ranges
+        self.fractional_trading_enabled = fractional_trading_enabled
+        self.lot = 1 if fractional_trading_enabled else QUANTITY_ONE
+        """Smallest quantity that may be ordered."""
+        self.is_provisional = is_provisional
+        self.fee_waiver_expiration_ns = fee_waiver_expiration_ns
+        self.details = details
+        self.created_ns = created_ns
+        self.updated_ns = created_ns
+        """Last change of metadata or status; trading does not count."""
+        self.status = INITIALIZED
+        self.was_active = False
+        """Whether an order was ever accepted; a provisional market without one vanishes."""
+        self.result = ""
+        self.previous_result = ""
+        """The result under dispute, while disputed."""
+        self.settlement_value = 0
+        self.expiration_value = ""
+        self.determined_ns = 0
+        self.settlement_due_ns = 0
+        self.settled_ns = 0
+        self.bids = BookSide(BID)
+        self.asks = BookSide(ASK)
+        self.holdings: dict[tuple[int, int], Holding] = {}
+        """By (member id, subaccount)."""
+        self.last_price = 0
+        self.last_quantity = 0
+        self.volume = 0
+        self.open_interest = 0
+        self.quoted_bid = 0
+        self.quoted_bid_quantity = 0
+        self.quoted_ask = PRICE_ONE
+        self.quoted_ask_quantity = 0
+
+
+class Announcement:
+    __slots__ = ("delivery_ns", "id", "kind", "message", "status")
+
+    def __init__(self, id: int, kind: str, message: str, status: str, delivery_ns: int) -> None:
+        self.id = id
+        self.kind = kind
+        self.message = message
+        self.status = status
+        self.delivery_ns = delivery_ns
+
+
+class Ledger:
+    """Double-entry totals. Member cash lives in the accounts; these are the other sides.
+
+    The sum over member cash, ``escrow``, ``fees``, ``house`` and ``outside`` is always zero.
+    """
+
+    __slots__ = ("cash", "escrow", "fees", "house", "outside")
+
+    def __init__(self) -> None:
+        self.cash = 0
+        """Sum of the cash of all subaccounts."""
+        self.escrow: dict[str, int] = {}
+        """Per market ticker: open interest times one dollar."""
+        self.fees = 0
+        self.house = 0
+        """Takes the difference when a void market returns positions at cost."""
+        self.outside = 0
+        """Minus what was deposited, plus what was withdrawn."""
+
+    def total(self) -> int:
+        """Zero, or a bug."""
+        return self.cash + sum(self.escrow.values()) + self.fees + self.house + self.outside
+
+
+class Exchange:
+    """Everything. ``sequence`` and ``time_ns`` are those of the last applied record."""
+
+    __slots__ = (
+        "announcements",
+        "api_keys",
+        "documents",
+        "estimated_resume_ns",
+        "events",
+        "exchange_paused",
+        "groups",
+        "ledger",
+        "markets",
+        "member_ids_by_email",
+        "members",
+        "orders",
+        "schedule",
+        "sequence",
+        "series",
+        "time_ns",
+        "timers",
+        "trading_paused",
+    )
+
+    def __init__(self) -> None:
+        self.sequence = 0
+        self.time_ns = 0
+        self.members: dict[int, Member] = {}
+        self.member_ids_by_email: dict[str, int] = {}
+        self.api_keys: dict[int, ApiKey] = {}
+        self.series: dict[str, Series] = {}
+        self.events: dict[str, ListedEvent] = {}
+        self.markets: dict[str, Market] = {}
+        self.orders: dict[int, Order] = {}
+        """Open orders by id, in no particular order."""
+        self.groups: dict[int, OrderGroup] = {}
+        self.ledger = Ledger()
+        self.timers: list[tuple[int, int, int, str]] = []
+        """Heap of (due, kind, id, ticker); see ``timers``."""
+        self.trading_paused = False
+        self.exchange_paused = False
+        self.estimated_resume_ns = 0
+        self.announcements: list[Announcement] = []
+        self.schedule = ""
+        """JSON object; empty means trading around the clock."""
+        self.documents: dict[str, dict[str, str]] = {}
+        """Kind -> key -> JSON object."""

@@ -1,0 +1,1 @@
+"""The sockets between the parts: protocols that say what an implementation promises."""
