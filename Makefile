@@ -29,7 +29,7 @@ endif
 .DEFAULT_GOAL := help
 # The steps of setup share one environment and pip is not safe to run twice in it.
 .NOTPARALLEL:
-.PHONY: help setup setup-dev compile clean-compiled demo serve check format test sim bench lock clean
+.PHONY: help setup setup-dev compile clean-compiled demo serve check check-format check-lint check-types check-imports format test sim bench lock clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,18 +79,27 @@ serve: setup  ## Run an exchange without a world; DATA and PORT choose where.
 
 # --- Checking -----------------------------------------------------------------------------------------------------
 
-check: $(STAMPS)/dev  ## Format, lint, strict types and import directions.
+check: check-format check-lint check-types check-imports  ## Format, lint, strict types and import directions.
+
+check-format: $(STAMPS)/dev
 	$(BIN)/ruff format --check .
+
+check-lint: $(STAMPS)/dev
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+
+check-types: $(STAMPS)/dev
+	$(BIN)/mypy src/augury $(wildcard tests bench scripts setup.py)
+
+check-imports: $(STAMPS)/dev
 	$(PY) -m pytest -q tests/unit/test_imports.py
 
 format: $(STAMPS)/dev  ## Rewrite the sources in the project's format and repair what ruff can repair.
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+# The tests of one file stay in one process, so that what a file sets up is set up once.
 test: setup-dev  ## Run every test.
-	$(PY) -m pytest -n $(WORKERS) $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 sim: setup-dev  ## Run the simulation tests; SEED=... repeats one run.
 	$(PY) -m pytest tests/simulation $(ARGS)

@@ -11,15 +11,16 @@ import shutil
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
-from setuptools import Extension, setup
+from setuptools import setup
 
 CORE = Path("src/augury/core")
 # Levels above 2 double the time of the build and gain nothing that the benchmark can see.
 OPTIMIZATION_LEVEL = "2"
 
 
-def core_extensions() -> list[Extension]:
+def core_extensions() -> list[Any]:
     choice = os.environ.get("AUGURY_COMPILE", "auto")
     builds_binaries = bool({"build", "build_ext", "bdist_wheel"} & set(sys.argv[1:]))
     if choice == "0" or not builds_binaries:
@@ -34,14 +35,13 @@ def core_extensions() -> list[Extension]:
     # The modules are compiled as one group, so that calls between them are C calls. The package's
     # own __init__ stays Python: it only says what the package is.
     modules = sorted(str(path) for path in CORE.rglob("*.py") if path.name != "__init__.py")
-    extensions: list[Extension] = mypycify(
+    return mypycify(
         modules,
         opt_level=OPTIMIZATION_LEVEL,
         group_name="augury_core",
         # The build has its own temporary folder, so that nothing generated lands among the sources.
         target_dir="build/mypyc",
     )
-    return extensions
 
 
 setup(ext_modules=core_extensions())

@@ -88,7 +88,7 @@ def compile_in_place() -> None:
     remove()
     print("Compiling the core (about a minute; only when its sources have changed)", flush=True)
     build = ROOT / "build" / "core"
-    command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
+    command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace", "--force"]
     command += ["--build-temp", str(build / "temp"), "--build-lib", str(build / "lib")]
     result = subprocess.run(
         command,

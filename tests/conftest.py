@@ -127,7 +127,13 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     result = yield
     if not is_controller(session.config) or session.config.option.collectonly:
         return result
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:
+        terminal.write_line("")
+    parallel = session.testscollected
     items = list(session.perform_collect())
+    # The progress shown is that of the whole run.
+    session.testscollected = parallel + len(items)
     for index, item in enumerate(items):
         following = items[index + 1] if index + 1 < len(items) else None
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
