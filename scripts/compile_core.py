@@ -86,7 +86,7 @@ def missing_for_compilation() -> str | None:
 def compile_in_place() -> None:
     digest = build_digest()
     remove()
-    print("Compiling the core (about a minute; only when its sources have changed)", flush=True)
+    print("Compiling the core (up to a minute; only when its sources have changed)", flush=True)
     build = ROOT / "build" / "core"
     command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace", "--force"]
     command += ["--build-temp", str(build / "temp"), "--build-lib", str(build / "lib")]
