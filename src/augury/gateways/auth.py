@@ -1,0 +1,143 @@
+"""Who is asking: signed requests (rest.md, section 1).
+
+Owns the check of key, timestamp and signature, for REST and for the WebSocket handshake. It does
+not decide what the caller may do; scopes are checked where operations are known.
+"""
+
+import time
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+
+from augury.codec.ids import parse_id
+from augury.core.state import ApiKey, Exchange
+from augury.gateways.public_keys import load_public_key
+from augury.ports.exchange import ExchangeGate
+
+KEY_HEADER: Final = b"kalshi-access-key"
+TIMESTAMP_HEADER: Final = b"kalshi-access-timestamp"
+SIGNATURE_HEADER: Final = b"kalshi-access-signature"
+
+READ: Final = "read"
+WRITE: Final = "write"
+
+_HASH: Final = hashes.SHA256()
+# Documented signers use a salt as long as the digest; others are tolerated.
+_PADDING: Final = padding.PSS(mgf=padding.MGF1(_HASH), salt_length=padding.PSS.AUTO)
+
+
+class AuthenticationError(Exception):
+    """The caller is not who they claim to be; answered with 401.
+
+    ``code`` is ``unauthorized``, ``invalid_signature`` or ``header_timestamp_expired``.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller. ``profile`` is the key's compatibility profile or empty."""
+
+    member_id: int
+    api_key_id: int
+    scopes: tuple[str, ...]
+    profile: str
+
+
+class _KnownKey:
+    """An API key with its public key decoded. The PEM of a key never changes."""
+
+    __slots__ = ("principal", "public_key")
+
+    def __init__(self, key: ApiKey) -> None:
+        self.public_key = load_public_key(key.public_key_pem)
+        self.principal = Principal(key.member_id, key.id, tuple(key.scopes), key.profile)
+
+
+class Authenticator:
+    """Checks signatures against the API keys of the exchange.
+
+    Timestamps are compared with real time even when the exchange's clock is virtual, because
+    clients sign with the clock of their own machine. ``wall_ns`` replaces it in tests.
+    """
+
+    def __init__(
+        self,
+        gate: ExchangeGate,
+        *,
+        window_seconds: int = 30,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._gate = gate
+        self._window_ms = window_seconds * 1000
+        self._wall_ns = wall_ns
+        self._known: dict[int, _KnownKey] = {}
+
+    def authenticate(self, headers: Mapping[bytes, bytes], method: str, path: str) -> Principal:
+        """Who signed this request. Raises ``AuthenticationError``.
+
+        ``headers`` has lower-case names. ``path`` is the path as it was sent, from
+        ``/trade-api`` on and without the query. Verifying holds the event loop for about 25
+        microseconds, less than handing it to a thread would cost.
+        """
+        key_text = headers.get(KEY_HEADER)
+        timestamp = headers.get(TIMESTAMP_HEADER)
+        signature_text = headers.get(SIGNATURE_HEADER)
+        if not key_text or not timestamp or not signature_text:
+            raise AuthenticationError(
+                "unauthorized",
+                "the headers KALSHI-ACCESS-KEY, KALSHI-ACCESS-TIMESTAMP and"
+                " KALSHI-ACCESS-SIGNATURE are required",
+            )
+        # bytes.isdigit is true for ASCII digits only, and the length bounds the conversion.
+        if not timestamp.isdigit() or len(timestamp) > 15:
+            raise AuthenticationError(
+                "unauthorized", "KALSHI-ACCESS-TIMESTAMP must be Unix time in milliseconds"
+            )
+        known = self._find(key_text)
+        if abs(self._wall_ns() // 1_000_000 - int(timestamp)) > self._window_ms:
+            raise AuthenticationError(
+                "header_timestamp_expired",
+                f"the timestamp is more than {self._window_ms // 1000} seconds away from the"
+                " server's time",
+            )
+        try:
+            signature = b64decode(signature_text, validate=True)
+            known.public_key.verify(
+                signature, timestamp + method.encode() + path.encode(), _PADDING, _HASH
+            )
+        except (Base64Error, InvalidSignature, ValueError):
+            raise AuthenticationError(
+                "invalid_signature",
+                "the signature does not match the timestamp, the method and the path",
+            ) from None
+        return known.principal
+
+    def _find(self, key_text: bytes) -> _KnownKey:
+        state: Exchange = self._gate.state
+        key_id = parse_id("api_key", key_text.decode("latin-1"))
+        key = None if key_id is None else state.api_keys.get(key_id)
+        if key is None:
+            if key_id is not None:
+                self._known.pop(key_id, None)
+            raise AuthenticationError("unauthorized", "unknown API key")
+        known = self._known.get(key.id)
+        if known is None:
+            try:
+                known = _KnownKey(key)
+            except ValueError:
+                raise AuthenticationError(
+                    "unauthorized", "the public key of this API key cannot be used"
+                ) from None
+            self._known[key.id] = known
+        return known

@@ -1,0 +1,34 @@
+"""Compatibility profiles: which generation of clients an answer is shaped for.
+
+Owns the names and what differs in the values of fields that every generation has (compat.md,
+section 3). A profile is chosen per request: by header, else by API key, else by the server.
+"""
+
+from typing import Final
+
+LEGACY: Final = "legacy"
+"""Clients up to 3.2, which know neither ``finalized`` nor ``scalar``."""
+CURRENT: Final = "3.6"
+LATEST: Final = "latest"
+PROFILES: Final = (LEGACY, CURRENT, LATEST)
+
+PROFILE_HEADER: Final = b"kalshi-api-profile"
+
+_LEGACY_STATUS: Final = {
+    "inactive": "active",
+    "disputed": "determined",
+    "amended": "determined",
+    "finalized": "settled",
+}
+
+
+def market_status(status: str, profile: str) -> str:
+    """A market's lifecycle state as clients of ``profile`` know it."""
+    return _LEGACY_STATUS.get(status, status) if profile == LEGACY else status
+
+
+def market_result(result: str, profile: str) -> str:
+    """A market's result: a void one shows as "" (rules, section 13), to legacy also scalar."""
+    if result == "void" or (result == "scalar" and profile == LEGACY):
+        return ""
+    return result
