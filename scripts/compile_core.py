@@ -7,12 +7,14 @@ no compiled module behind.
 """
 
 import argparse
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,26 +85,78 @@ def missing_for_compilation() -> str | None:
     return None
 
 
-def compile_in_place() -> None:
-    digest = build_digest()
-    remove()
-    print("Compiling the core (up to a minute; only when its sources have changed)", flush=True)
-    build = ROOT / "build" / "core"
+def run_build(root: Path) -> str | None:
+    """Compile the core of the copy of the project at `root`; the output comes back if it fails."""
+    build = root / "build" / "core"
     command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace", "--force"]
     command += ["--build-temp", str(build / "temp"), "--build-lib", str(build / "lib")]
     result = subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=root,
         env={**os.environ, "AUGURY_COMPILE": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    if result.returncode != 0:
+    return result.stdout if result.returncode else None
+
+
+def compile_in_place() -> None:
+    digest = build_digest()
+    remove()
+    print("Compiling the core (up to a minute; only when its sources have changed)", flush=True)
+    failure = run_build(ROOT)
+    if failure is not None:
         remove()
-        sys.exit(f"{result.stdout}\nThe core did not compile; the lines above say why.")
+        sys.exit(f"{failure}\nThe core did not compile; the lines above say why.")
     STAMP.write_text(digest + "\n")
+
+
+# Whoever compares the two forms of the core needs both at once. These two functions name a folder
+# for PYTHONPATH each, and never touch the sources that somebody may be editing.
+
+
+def compiled_source() -> Path:
+    """Return a folder with the package and a compiled core, building one aside if need be.
+
+    Raises RuntimeError when the core does not compile; ask `missing_for_compilation` first.
+    """
+    if compiled_modules() and not is_stale():
+        return SOURCE
+    target = ROOT / "build" / "compiled" / build_digest()[:16]
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # The rename comes last, so that a build that was interrupted is not taken for a whole one,
+        # and of two builds at the same time either may win.
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            copy = Path(folder) / "copy"
+            copy.mkdir()
+            for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+                shutil.copy2(ROOT / name, copy)
+            shutil.copytree(ROOT / "requirements", copy / "requirements")
+            copy_sources(copy / "src")
+            failure = run_build(copy)
+            if failure is not None:
+                raise RuntimeError(f"the core did not compile:\n{failure}")
+            with contextlib.suppress(OSError):
+                copy.rename(target)
+    copy_sources(target / "src")
+    return target / "src"
+
+
+def interpreted_source() -> Path:
+    """Return a folder with the package as plain Python, whatever lies beside the sources."""
+    if not compiled_modules():
+        return SOURCE
+    target = ROOT / "build" / "interpreted"
+    copy_sources(target)
+    return target
+
+
+def copy_sources(target: Path) -> None:
+    ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", "*.egg-info", STAMP.name)
+    shutil.copytree(SOURCE, target, ignore=ignored, dirs_exist_ok=True)
 
 
 def main() -> None:
@@ -122,7 +176,7 @@ def main() -> None:
         remove()
         if mode == "1":
             sys.exit(f"The core cannot be compiled: {missing}.")
-        print(f"The core runs interpreted, about three times slower: {missing}.")
+        print(f"The core runs interpreted, less than half as fast: {missing}.")
         return
     if not compiled_modules() or is_stale():
         compile_in_place()
