@@ -4,6 +4,8 @@ Who may know whom among the packages, and what the core must not do.
 """
 
 import ast
+import importlib.metadata
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -317,6 +319,28 @@ def test_core_is_deterministic_as_far_as_its_syntax_shows() -> None:
         for line in DeterminismCheck(module, tree).found
     ]
     assert found == []
+
+
+def test_everything_imported_is_declared() -> None:
+    """A library that is there only because another needs it may be gone with the next version."""
+    text = (SOURCE.parent / "requirements" / "run.in").read_text(encoding="utf-8")
+    declared = {
+        re.split(r"[<>=!~;\[ ]", line)[0].lower().replace("_", "-")
+        for line in text.splitlines()
+        if line and not line.startswith("#")
+    }
+    sources = modules()
+    providers = importlib.metadata.packages_distributions()
+    missing = []
+    for module, tree in sources.items():
+        for target, line in imports(module, tree, set(sources)):
+            top = target.split(".")[0]
+            if top == "augury" or top in sys.stdlib_module_names:
+                continue
+            names = {name.lower().replace("_", "-") for name in providers.get(top, [top])}
+            if not names & declared:
+                missing.append(f"{module}:{line}: {top} is not in requirements/run.in")
+    assert missing == []
 
 
 def test_tables_name_only_what_exists() -> None:
