@@ -1,0 +1,123 @@
+"""Commands and events in words that an operator reads: the audit trail's language.
+
+Works from the names of fields, because the core's vocabulary is strict about them: what ends in
+``_ns`` is a time, ``price`` is a price, ``amount`` is money. A new command needs nothing here as
+long as it keeps to that.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from augury.codec.ids import format_id
+from augury.codec.text import count_fp, dollars, price_dollars, rfc3339
+from augury.core.units import ASK, BID
+
+_CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+_PRICES: Final = frozenset({"price", "settlement_value", "bid_price", "ask_price", "last_price"})
+_IDS: Final = {
+    "member_id": "member",
+    "api_key_id": "api_key",
+    "order_id": "order",
+    "maker_order_id": "order",
+    "taker_order_id": "order",
+    "order_group_id": "group",
+    "trade_id": "trade",
+    "transfer_id": "transfer",
+}
+_MONEY: Final = frozenset(
+    {
+        "amount", "balance_precision", "buy_max_cost", "cash_change", "cost", "fee", "fees_paid",
+        "maker_cost", "maker_fees", "no_cost", "realized_pnl", "rebate", "revenue",
+        "rounding_fee", "taker_cost", "taker_fees", "trade_fee", "traded_cost", "yes_cost",
+    }
+)  # fmt: skip
+_COUNTS: Final = frozenset({"contracts_limit", "delta", "open_interest", "position", "volume"})
+# Where zero or less means that nothing was given.
+_OPTIONAL: Final = frozenset({"buy_max_cost", "reduce_by", "reduce_to"})
+
+
+def _time(value: int) -> str | None:
+    return rfc3339(value) if value else None
+
+
+def _ranges(value: Any) -> list[dict[str, str]]:
+    return [
+        {"start": price_dollars(start), "end": price_dollars(end), "step": price_dollars(step)}
+        for start, end, step in value
+    ]
+
+
+def _json(value: str) -> Any:
+    try:
+        return msgspec.json.decode(value) if value else {}
+    except msgspec.DecodeError:
+        return value
+
+
+def _direction(value: int) -> str:
+    return {BID: "bid", ASK: "ask"}.get(value, str(value))
+
+
+_SPECIAL: Final[dict[str, Callable[[Any], Any]]] = {
+    "price_ranges": _ranges,
+    "details": _json,
+    "direction": _direction,
+    "taker_direction": _direction,
+    "owners": lambda value: [
+        {"user_id": format_id("member", member), "subaccount": subaccount, "client_order_id": own}
+        for member, subaccount, own in value
+    ],
+}
+
+
+def name_of(thing: object) -> str:
+    """The name of a command or event: ``PlaceOrder`` is ``place_order``."""
+    return _CAPITAL.sub("_", type(thing).__name__).lower()
+
+
+def readable(thing: object) -> dict[str, Any]:
+    """The fields of a command or event. Members are called ``user_id``, as everywhere outside."""
+    found: dict[str, Any] = {}
+    for field in _fields(type(thing)):
+        value = getattr(thing, field)
+        name = "user_id" if field == "member_id" else field.removesuffix("_ns")
+        if field.endswith("_ns"):
+            name += "_time"
+        found[name] = _value(field, value)
+    return found
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    """In the order of declaration where there is one."""
+    declared = getattr(kind, "__dataclass_fields__", None)
+    if declared is not None:
+        return tuple(declared)
+    return tuple(kind.__slots__)  # type: ignore[attr-defined]
+
+
+def _value(field: str, value: Any) -> Any:
+    special = _SPECIAL.get(field)
+    if special is not None:
+        return special(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return list(value) if isinstance(value, tuple) else value
+    if field in _OPTIONAL and value < (1 if field == "buy_max_cost" else 0):
+        return None
+    kind = _IDS.get(field)
+    if kind is not None:
+        return format_id(kind, value) if value else None
+    if field.endswith("_ns"):
+        return _time(value)
+    if field in _PRICES:
+        return price_dollars(value)
+    if field in _MONEY:
+        return dollars(value)
+    if field in _COUNTS or field.endswith("quantity") or field.startswith("reduce_"):
+        return count_fp(value)
+    if field == "fee_multiplier_ppm":
+        return value / 1_000_000
+    return value
