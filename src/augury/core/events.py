@@ -229,6 +229,14 @@ class OrderUpdated(Event):
         self.cancel_on_pause = cancel_on_pause
 
 
+@dataclass(slots=True)
+class OrderAmended(Event):
+    """What an order was before an amend; first of the events that the amend causes."""
+
+    order_id: int
+    before: OrderUpdated
+
+
 class PositionChanged(Event):
     """A subaccount's holding in one market after a command.
 

@@ -31,8 +31,16 @@ FEE_TYPES: Final = (
 )
 
 
+MAX_MULTIPLIER_PPM: Final = 10 * PPM
+"""Below this a better price never costs more in total, on which collateral relies."""
+
+
 class FeeSchedule:
-    """The fees of one series: ``taker`` and ``maker`` in micro-dollars for one fill."""
+    """The fees of one series: ``taker`` and ``maker`` in micro-dollars for one fill.
+
+    A fee never exceeds the cheaper side of the contracts traded, so closing a position never
+    costs cash.
+    """
 
     __slots__ = (
         "fee_type",
@@ -59,17 +67,35 @@ class FeeSchedule:
 
     def taker(self, quantity: int, price: int) -> int:
         """Taker fee of ``quantity`` at YES price ``price``, rounded up to $0.0001."""
+        cheaper_side = quantity * (min(PRICE_ONE - price, price))
         if self.flat_numerator:
-            return -(-self.flat_numerator * quantity // (QUANTITY_ONE * PPM * FEE_STEP)) * FEE_STEP
-        weight = self.taker_numerator * quantity * price * (PRICE_ONE - price)
-        return -(-weight // self.taker_denominator) * FEE_STEP
+            weight = self.flat_numerator * quantity
+            fee = -(-weight // (QUANTITY_ONE * PPM * FEE_STEP)) * FEE_STEP
+        else:
+            weight = self.taker_numerator * quantity * price * (PRICE_ONE - price)
+            fee = -(-weight // self.taker_denominator) * FEE_STEP
+        return min(cheaper_side, fee)
 
     def maker(self, quantity: int, price: int) -> int:
         """Maker fee of ``quantity`` at YES price ``price``, rounded up to $0.0001."""
         if not self.maker_numerator:
             return 0
+        cheaper_side = quantity * (min(PRICE_ONE - price, price))
         weight = self.maker_numerator * quantity * price * (PRICE_ONE - price)
-        return -(-weight // self.maker_denominator) * FEE_STEP
+        fee = -(-weight // self.maker_denominator) * FEE_STEP
+        return min(cheaper_side, fee)
+
+    def worst_case(self, lot: int, price: int) -> int:
+        """What one lot can cost in fees at ``price`` or any better one, however it is split.
+
+        Each fill of an order is a whole number of lots, so the fees of its fills never add up
+        to more than this times the lots. On a grid finer than a lot's rounding step a better
+        price may round up where this one does not; one whole step covers that.
+        """
+        fee = self.taker(lot, price)
+        if fee and lot < QUANTITY_ONE:
+            fee += FEE_STEP
+        return fee
 
 
 def _quadratic(rate_ppm: int, multiplier_ppm: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ Gateways may read them between two commands and must never write. Everything her
 rebuilt by replaying the log; ``snapshot`` writes it out and reads it back.
 """
 
+from collections import deque
 from typing import Final
 
 from augury.core.book import BookSide, Level
@@ -86,12 +87,18 @@ class Member:
         self.api_key_ids: list[int] = []
         self.client_order_ids: dict[str, int] = {}
         """Client order id -> order id, for open orders and remembered closed ones."""
-        self.closed_client_order_ids: dict[str, int] = {}
+        self.closed_client_order_ids: deque[str] = deque()
         """The remembered ones whose order has closed, oldest first."""
         self.transfer_ids: dict[str, int] = {}
         self.open_orders = 0
         self.open_order_ids: list[int] = []
         """Ascending; may still hold ids of closed orders, which readers skip."""
+
+    def remember_closed(self, client_order_id: str) -> None:
+        """Keep a closed order's client id as taken; forget the oldest beyond the limit."""
+        self.closed_client_order_ids.append(client_order_id)
+        if len(self.closed_client_order_ids) > REMEMBERED_CLIENT_ORDER_IDS:
+            del self.client_order_ids[self.closed_client_order_ids.popleft()]
 
 
 class Account:
@@ -116,11 +123,13 @@ class Account:
 class OwnLevel:
     """What one subaccount has resting at one price of one side."""
 
-    __slots__ = ("orders", "quantity", "reduce_only_quantity", "unit")
+    __slots__ = ("allowance", "orders", "quantity", "reduce_only_quantity", "unit")
 
-    def __init__(self, unit: int) -> None:
+    def __init__(self, unit: int, allowance: int) -> None:
         self.unit = unit
         """Micro-dollars to hold per lot that would open a position, worst-case fee included."""
+        self.allowance = allowance
+        """Micro-dollars to hold per order that may open one, for the rounding of its fills."""
         self.quantity = 0
         """Resting quantity that may open a position."""
         self.reduce_only_quantity = 0
@@ -131,9 +140,11 @@ class OwnLevel:
 class OwnSide:
     """A subaccount's resting orders on one side of one market, as far as collateral goes."""
 
-    __slots__ = ("levels", "prices", "reserved", "resting_quantity")
+    __slots__ = ("gross", "levels", "prices", "reserved", "resting_quantity")
 
     def __init__(self) -> None:
+        self.gross = 0
+        """What this side would hold back if no order closed a position."""
         self.levels: dict[int, OwnLevel] = {}
         self.prices: list[int] = []
         """Ascending."""
@@ -152,8 +163,10 @@ class Holding:
         "cost",
         "fees_paid",
         "market",
+        "moved",
         "quantity",
         "realized_pnl",
+        "touched",
         "traded_cost",
         "traded_quantity",
         "updated_ns",
@@ -172,6 +185,9 @@ class Holding:
         self.updated_ns = 0
         self.bids = OwnSide()
         self.asks = OwnSide()
+        self.touched = False
+        """Noted in the running step; likewise ``moved`` when the position changed in it."""
+        self.moved = False
 
 
 class Order:
@@ -199,14 +215,16 @@ class Order:
         "previous",
         "price",
         "priority",
+        "reason",
         "reduce_only",
+        "reduced",
         "remaining",
         "rounding",
         "self_trade_prevention",
         "side",
+        "status",
         "taker_cost",
         "taker_fees",
-        "touched",
         "updated_ns",
     )
 
@@ -258,8 +276,11 @@ class Order:
         """Rounding fees collected and not yet rebated, micro-dollars."""
         self.priority = id
         """Grows whenever the order loses its place; orders of a level ascend by it."""
-        self.touched = 0
-        """Sequence of the command that touched the order last, so it is reported once."""
+        self.status = RESTING
+        self.reason = ""
+        """What the running step did to the order; empty when it was not touched."""
+        self.reduced = 0
+        """Quantity that the running step removed without a fill."""
         self.level: Level | None = None
         self.previous: Order | None = None
         self.next: Order | None = None
@@ -362,11 +383,11 @@ class Market:
         "last_price",
         "last_quantity",
         "latest_expiration_ns",
+        "level_changes",
         "lot",
         "market_type",
         "open_interest",
         "open_ns",
-        "previous_result",
         "price_level_structure",
         "price_ranges",
         "quoted_ask",
@@ -380,6 +401,8 @@ class Market:
         "settlement_value",
         "status",
         "ticker",
+        "touched",
+        "traded",
         "updated_ns",
         "volume",
         "was_active",
@@ -430,8 +453,6 @@ class Market:
         self.was_active = False
         """Whether an order was ever accepted; a provisional market without one vanishes."""
         self.result = ""
-        self.previous_result = ""
-        """The result under dispute, while disputed."""
         self.settlement_value = 0
         self.expiration_value = ""
         self.determined_ns = 0
@@ -449,6 +470,23 @@ class Market:
         self.quoted_bid_quantity = 0
         self.quoted_ask = PRICE_ONE
         self.quoted_ask_quantity = 0
+        """What the last ``TickerChanged`` said."""
+        self.touched = False
+        """Noted in the running step; likewise ``traded`` and, by direction times price,
+        ``level_changes``."""
+        self.traded = False
+        self.level_changes: dict[int, LevelChange] = {}
+
+
+class LevelChange:
+    """What the running step did to one price level, and whose orders did it."""
+
+    __slots__ = ("delta", "owners", "taker_noted")
+
+    def __init__(self) -> None:
+        self.delta = 0
+        self.taker_noted = False
+        self.owners: list[tuple[int, int, str]] = []
 
 
 class Announcement:

@@ -1,0 +1,214 @@
+"""The life of a market from listing to payment (rules, section 2).
+
+Time-driven transitions arrive through ``fire_timers``; the rest are operator commands. Paying
+out belongs to ``settlement``.
+"""
+
+from augury.core import matching
+from augury.core import rejections as reject
+from augury.core.commands import (
+    ChangeCloseTime,
+    DetermineMarket,
+    DisputeMarket,
+    PauseMarket,
+    ReactivateMarket,
+    SetExchangePause,
+    SetTradingPause,
+)
+from augury.core.events import (
+    ExchangePauseChanged,
+    MarketCloseTimeChanged,
+    MarketDetermined,
+    MarketStatusChanged,
+    TradingPauseChanged,
+)
+from augury.core.rejections import Rejection
+from augury.core.settlement import settle_market
+from augury.core.state import (
+    ACTIVE,
+    AMENDED,
+    CLOSED,
+    DETERMINED,
+    DISPUTED,
+    FINALIZED,
+    INACTIVE,
+    INITIALIZED,
+    Exchange,
+    Market,
+)
+from augury.core.step import Step
+from augury.core.timers import (
+    CLOSE_MARKET,
+    EXPIRE_ORDER,
+    OPEN_MARKET,
+    SETTLE_MARKET,
+    pop_due,
+    schedule,
+)
+from augury.core.units import PRICE_ONE
+
+RESULT_VALUES = {"yes": PRICE_ONE, "no": 0, "void": 0}
+
+
+def fire_timers(step: Step) -> None:
+    """Carry out everything that is due, in order of time; waits in an exchange pause."""
+    state = step.state
+    while not state.exchange_paused:
+        timer = pop_due(state, step.time_ns)
+        if timer is None:
+            return
+        _, kind, order_id, ticker = timer
+        if kind == EXPIRE_ORDER:
+            order = state.orders.get(order_id)
+            if order is not None and 0 < order.expiration_ns <= step.time_ns:
+                matching.remove(step, order, "expired")
+            continue
+        market = state.markets.get(ticker)
+        if market is None:
+            continue
+        step.flush()
+        if kind == OPEN_MARKET:
+            if market.status == INITIALIZED and market.open_ns <= step.time_ns:
+                set_status(step, market, ACTIVE, "opened")
+        elif kind == CLOSE_MARKET:
+            if market.status in (INITIALIZED, ACTIVE, INACTIVE) and (
+                market.close_ns <= step.time_ns
+            ):
+                close_market(step, market)
+        elif kind == SETTLE_MARKET and (
+            market.status in (DETERMINED, AMENDED) and market.settlement_due_ns <= step.time_ns
+        ):
+            settle_market(step, market)
+
+
+def open_at_listing(step: Step, market: Market) -> None:
+    """Schedule a new market's opening and closing; those already due happen in this step."""
+    schedule(step.state, market.open_ns, OPEN_MARKET, 0, market.ticker)
+    schedule(step.state, market.close_ns, CLOSE_MARKET, 0, market.ticker)
+
+
+def set_status(step: Step, market: Market, status: str, reason: str) -> None:
+    previous = market.status
+    market.status = status
+    market.updated_ns = step.time_ns
+    step.events.append(MarketStatusChanged(market.ticker, status, previous, reason))
+
+
+def close_market(step: Step, market: Market) -> None:
+    """Trading ends and every resting order is cancelled in the same step."""
+    set_status(step, market, CLOSED, "closed")
+    matching.cancel_all(step, market, "market_closed")
+
+
+def pause_market(step: Step, command: PauseMarket) -> None:
+    market = find_market(step.state, command.ticker)
+    if market.status != ACTIVE:
+        raise Rejection(reject.INVALID_STATE, f"market is {market.status}")
+    set_status(step, market, INACTIVE, "paused")
+
+
+def reactivate_market(step: Step, command: ReactivateMarket) -> None:
+    """Resting orders do not survive a reactivation."""
+    market = find_market(step.state, command.ticker)
+    if market.status != INACTIVE:
+        raise Rejection(reject.INVALID_STATE, f"market is {market.status}")
+    set_status(step, market, ACTIVE, "reactivated")
+    matching.cancel_all(step, market, "market_reactivated")
+
+
+def change_close_time(step: Step, command: ChangeCloseTime) -> None:
+    market = find_market(step.state, command.ticker)
+    if market.status not in (INITIALIZED, ACTIVE, INACTIVE, CLOSED):
+        raise Rejection(reject.INVALID_STATE, f"market is {market.status}")
+    if command.close_ns <= market.open_ns:
+        raise Rejection(reject.INVALID_PARAMETERS, "close_time must be after open_time")
+    if command.close_ns < market.close_ns and not market.can_close_early:
+        raise Rejection(reject.INVALID_STATE, "market cannot close early")
+    if market.latest_expiration_ns and command.close_ns > market.latest_expiration_ns:
+        raise Rejection(reject.INVALID_PARAMETERS, "close_time is after latest expiration")
+    market.close_ns = command.close_ns
+    market.updated_ns = step.time_ns
+    step.events.append(MarketCloseTimeChanged(market.ticker, command.close_ns))
+    if market.status == CLOSED and command.close_ns > step.time_ns:
+        set_status(step, market, ACTIVE, "reopened")
+    if market.status != CLOSED:
+        schedule(step.state, command.close_ns, CLOSE_MARKET, 0, market.ticker)
+
+
+def determine_market(step: Step, command: DetermineMarket) -> None:
+    """Set the result, or amend the one under dispute; the settlement timer starts anew."""
+    market = find_market(step.state, command.ticker)
+    status = market.status
+    if status in (DETERMINED, AMENDED, FINALIZED):
+        raise Rejection(reject.INVALID_STATE, f"market is {status}")
+    if command.result == "scalar":
+        if market.market_type != "scalar":
+            raise Rejection(reject.INVALID_PARAMETERS, "only a scalar market has a scalar result")
+        if not 0 <= command.settlement_value <= PRICE_ONE:
+            raise Rejection(reject.INVALID_PARAMETERS, "settlement_value")
+        value = command.settlement_value
+    elif command.result in RESULT_VALUES:
+        value = RESULT_VALUES[command.result]
+    else:
+        raise Rejection(reject.INVALID_PARAMETERS, "result")
+    if status in (INITIALIZED, ACTIVE, INACTIVE):
+        if market.close_ns > step.time_ns:
+            market.close_ns = step.time_ns
+            step.events.append(MarketCloseTimeChanged(market.ticker, step.time_ns))
+        close_market(step, market)
+    confirmed = command.result == market.result and value == market.settlement_value
+    market.result = command.result
+    market.settlement_value = value
+    market.expiration_value = command.expiration_value
+    market.determined_ns = step.time_ns
+    market.settlement_due_ns = step.time_ns + market.settlement_timer_ns
+    if status != DISPUTED:
+        set_status(step, market, DETERMINED, "determined")
+    elif confirmed:
+        set_status(step, market, DETERMINED, "confirmed")
+    else:
+        set_status(step, market, AMENDED, "amended")
+    step.events.append(MarketDetermined(market.ticker, command.result, value, step.time_ns))
+    schedule(step.state, market.settlement_due_ns, SETTLE_MARKET, 0, market.ticker)
+
+
+def dispute_market(step: Step, command: DisputeMarket) -> None:
+    market = find_market(step.state, command.ticker)
+    if market.status not in (DETERMINED, AMENDED):
+        raise Rejection(reject.INVALID_STATE, f"market is {market.status}")
+    set_status(step, market, DISPUTED, "disputed")
+
+
+def set_trading_pause(step: Step, command: SetTradingPause) -> None:
+    state = step.state
+    if command.paused == state.trading_paused:
+        return
+    state.trading_paused = command.paused
+    step.events.append(TradingPauseChanged(command.paused))
+    if command.paused:
+        cancel_on_pause(step)
+
+
+def set_exchange_pause(step: Step, command: SetExchangePause) -> None:
+    state = step.state
+    changed = command.paused != state.exchange_paused
+    if not changed and command.estimated_resume_ns == state.estimated_resume_ns:
+        return
+    state.estimated_resume_ns = command.estimated_resume_ns if command.paused else 0
+    state.exchange_paused = command.paused
+    step.events.append(ExchangePauseChanged(command.paused, state.estimated_resume_ns))
+    if command.paused and changed:
+        cancel_on_pause(step)
+
+
+def cancel_on_pause(step: Step) -> None:
+    for order in list(step.state.orders.values()):
+        if order.cancel_on_pause:
+            matching.remove(step, order, "paused")
+
+
+def find_market(state: Exchange, ticker: str) -> Market:
+    market = state.markets.get(ticker)
+    if market is None:
+        raise Rejection(reject.MARKET_NOT_FOUND, ticker)
+    return market

@@ -1,0 +1,313 @@
+"""Matching an incoming order against the book, and what each fill does to money and positions.
+
+Price-time priority; the trade price is the resting order's (rules, section 5). Self-trade
+prevention, reduce-only and order-group limits are applied between fills, always against the
+best resting order of the moment.
+"""
+
+from augury.core import collateral
+from augury.core.book import BookSide, Level
+from augury.core.events import OrderFilled, TradeExecuted
+from augury.core.fees import REBATE_STEP
+from augury.core.groups import capacity, group_updated, record_fill
+from augury.core.state import CANCELED, EXECUTED, Market, Order, OrderGroup
+from augury.core.step import Step
+from augury.core.units import BID, PRICE_ONE
+
+# How matching ended for the incoming order.
+MATCHED = ""
+"""Nothing left, or nothing left to match with: the remainder may rest."""
+SELF_TRADE = "self_trade_prevention"
+REDUCE_ONLY = "reduce_only"
+ORDER_GROUP = "order_group"
+
+
+def opposite(order: Order) -> BookSide:
+    return order.market.asks if order.direction == BID else order.market.bids
+
+
+def same_side(order: Order) -> BookSide:
+    return order.market.bids if order.direction == BID else order.market.asks
+
+
+def crosses(order: Order, price: int) -> bool:
+    """Whether ``order`` would trade with an opposite order resting at ``price``."""
+    return order.price >= price if order.direction == BID else order.price <= price
+
+
+def match(step: Step, order: Order) -> str:
+    """Fill ``order`` as far as the book allows; returns why its remainder must go, if it must.
+
+    The order must be counted in its holding's collateral already and must not be in the book.
+    """
+    side = opposite(order)
+    while order.remaining > 0:
+        level = side.best
+        if level is None or not crosses(order, level.price):
+            return MATCHED
+        maker = level.head
+        assert maker is not None
+        if maker.account.member is order.account.member:
+            if order.self_trade_prevention == "maker":
+                remove(step, maker, SELF_TRADE)
+                continue
+            return SELF_TRADE
+        quantity = min(order.remaining, maker.remaining)
+        if maker.reduce_only:
+            quantity = min(quantity, collateral.closable(maker.holding, maker.direction))
+            if quantity == 0:
+                remove(step, maker, REDUCE_ONLY)
+                continue
+        if order.reduce_only:
+            quantity = min(quantity, collateral.closable(order.holding, order.direction))
+            if quantity == 0:
+                return REDUCE_ONLY
+        if maker.group is not None:
+            quantity = min(quantity, capacity(maker.group, step.time_ns, order.market.lot))
+            if quantity == 0:
+                maker.group.triggered = True
+                trigger_group(step, maker.group)
+                continue
+        if order.group is not None:
+            quantity = min(quantity, capacity(order.group, step.time_ns, order.market.lot))
+            if quantity == 0:
+                order.group.triggered = True
+                trigger_group(step, order.group)
+                return ORDER_GROUP
+        execute(step, order, maker, level, quantity)
+        if order.group is not None and order.group.triggered:
+            return ORDER_GROUP
+    return MATCHED
+
+
+def execute(step: Step, taker: Order, maker: Order, level: Level, quantity: int) -> None:
+    """One trade of ``quantity`` at ``level``: book, positions, money, events."""
+    market = taker.market
+    price = level.price
+    change = step.touch_level(maker, price, maker.direction, -quantity)
+    if not change.taker_noted:
+        # The taker caused this level's change as well; it is told once per level.
+        change.taker_noted = True
+        account = taker.account
+        change.owners.append((account.member.id, account.number, taker.client_order_id))
+    taker_opens = quantity - min(quantity, collateral.closable(taker.holding, taker.direction))
+    maker_closes = min(quantity, collateral.closable(maker.holding, maker.direction))
+    market.open_interest += taker_opens - maker_closes
+    market.volume += quantity
+    market.last_price = price
+    market.last_quantity = quantity
+    market.traded = True
+    trade_id = step.next_trade_id()
+    step.events.append(
+        TradeExecuted(
+            trade_id,
+            market.ticker,
+            price,
+            quantity,
+            taker.direction,
+            maker.id,
+            taker.id,
+            market.volume,
+            market.open_interest,
+        )
+    )
+    settle_fill(step, trade_id, maker, price, quantity, is_taker=False)
+    settle_fill(step, trade_id, taker, price, quantity, is_taker=True)
+    # The level's total follows before the order can leave it, so both always agree.
+    level.quantity -= quantity
+    maker.remaining -= quantity
+    taker.remaining -= quantity
+    collateral.take(maker, quantity, closed=maker.remaining == 0)
+    collateral.take(taker, quantity, closed=taker.remaining == 0)
+    step.touch_order(maker, "filled")
+    if maker.remaining == 0:
+        maker.status = EXECUTED
+        same_side(maker).remove(maker)
+        forget(step, maker)
+    elif maker.reduce_only and collateral.closable(maker.holding, maker.direction) == 0:
+        remove(step, maker, REDUCE_ONLY)
+    if taker.remaining == 0:
+        taker.status = EXECUTED
+    for order in (maker, taker):
+        if order.group is not None and record_fill(order.group, quantity, step.time_ns):
+            trigger_group(step, order.group)
+
+
+def settle_fill(
+    step: Step, trade_id: int, order: Order, price: int, quantity: int, *, is_taker: bool
+) -> None:
+    """Move position and money of one side of a trade (rules, sections 9 and 10).
+
+    The fee is rounded in the documented steps: trade fee up to $0.0001, cash change down to
+    the member's precision, and a cent back whenever the order's rounding fees exceed one.
+    """
+    market = order.market
+    holding = order.holding
+    account = order.account
+    direction = order.direction
+    own_price = price if direction == BID else PRICE_ONE - price
+    closing = min(quantity, collateral.closable(holding, direction))
+    opening = quantity - closing
+    revenue = closing * (PRICE_ONE - own_price) - opening * own_price
+
+    if closing:
+        held = abs(holding.quantity)
+        released = holding.cost if closing == held else holding.cost * closing // held
+        holding.cost -= released
+        holding.realized_pnl += closing * (PRICE_ONE - own_price) - released
+    holding.cost += opening * own_price
+    holding.quantity += direction * quantity
+
+    if step.time_ns < market.fee_waiver_expiration_ns:
+        trade_fee = 0
+    elif is_taker:
+        trade_fee = market.event.series.fees.taker(quantity, price)
+    else:
+        trade_fee = market.event.series.fees.maker(quantity, price)
+    rounding_fee = (revenue - trade_fee) % account.member.balance_precision
+    rebate = 0
+    if rounding_fee:
+        order.rounding += rounding_fee
+        if order.rounding > REBATE_STEP:
+            rebate = min(REBATE_STEP, trade_fee + rounding_fee)
+            order.rounding -= rebate
+    fee = trade_fee + rounding_fee - rebate
+    cash_change = revenue - fee
+
+    ledger = step.state.ledger
+    account.cash += cash_change
+    ledger.cash += cash_change
+    ledger.escrow[market.ticker] -= revenue
+    ledger.fees += fee
+
+    shown_cost = quantity * (price if order.side == "yes" else PRICE_ONE - price)
+    holding.traded_cost += shown_cost
+    holding.traded_quantity += quantity
+    holding.fees_paid += fee
+    order.filled += quantity
+    if is_taker:
+        order.taker_cost += shown_cost
+        order.taker_fees += fee
+    else:
+        order.maker_cost += shown_cost
+        order.maker_fees += fee
+    holding.moved = True
+    step.touch_holding(holding)
+    step.events.append(
+        OrderFilled(
+            trade_id,
+            order.id,
+            account.member.id,
+            account.number,
+            market.ticker,
+            order.client_order_id,
+            order.action,
+            order.side,
+            price,
+            quantity,
+            is_taker,
+            fee,
+            trade_fee,
+            rounding_fee,
+            rebate,
+            cash_change,
+            holding.quantity,
+        )
+    )
+
+
+def rest(step: Step, order: Order) -> None:
+    """Put what remains of ``order`` into the book, behind its price."""
+    same_side(order).append(order)
+    step.touch_level(order, order.price, order.direction, order.remaining)
+
+
+def remove(step: Step, order: Order, reason: str) -> None:
+    """Take a resting order out of the book and close it as canceled."""
+    step.touch_level(order, order.price, order.direction, -order.remaining)
+    same_side(order).remove(order)
+    close(step, order, reason)
+
+
+def close(step: Step, order: Order, reason: str) -> None:
+    """Cancel what remains of an order that is not in the book."""
+    order.reduced += order.remaining
+    collateral.take(order, order.remaining, closed=True)
+    order.remaining = 0
+    order.status = CANCELED
+    step.touch_holding(order.holding)
+    step.touch_order(order, reason)
+    forget(step, order)
+
+
+def forget(step: Step, order: Order) -> None:
+    """Drop a closed order from every index; its client order id stays remembered."""
+    member = order.account.member
+    if step.state.orders.pop(order.id, None) is not None:
+        member.open_orders -= 1
+        if len(member.open_order_ids) > 2 * member.open_orders + 64:
+            live = step.state.orders
+            member.open_order_ids = [n for n in member.open_order_ids if n in live]
+    if order.client_order_id:
+        member.remember_closed(order.client_order_id)
+    if order.group is not None:
+        order.group.orders.pop(order.id, None)
+
+
+def trigger_group(step: Step, group: OrderGroup) -> None:
+    """Cancel every resting order of a group that has just been triggered."""
+    step.group_events.append(group_updated("triggered", group))
+    for order in list(group.orders.values()):
+        if order.level is not None:
+            remove(step, order, ORDER_GROUP)
+
+
+def available_quantity(order: Order) -> tuple[int, int]:
+    """(quantity, cost) that ``order`` would find now, up to its own size.
+
+    The cost is the order's own-side price times quantity, fees excluded. Own resting orders
+    count: a fill-or-kill that meets one is stopped there, not refused (rules, section 6).
+    """
+    side = opposite(order)
+    left = order.remaining
+    cost = 0
+    level = side.best
+    while level is not None and left > 0 and crosses(order, level.price):
+        here = 0
+        maker = level.head
+        while maker is not None and here < left:
+            offered = maker.remaining
+            if maker.reduce_only:
+                offered = min(offered, collateral.closable(maker.holding, maker.direction))
+            here += offered
+            maker = maker.next
+        here = min(here, left)
+        left -= here
+        cost += here * (level.price if order.side == "yes" else PRICE_ONE - level.price)
+        level = side.next_worse(level)
+    return order.remaining - left, cost
+
+
+def meets_own_order(order: Order) -> bool:
+    """Whether ``order`` would reach a resting order of its own member before it is filled."""
+    side = opposite(order)
+    left = order.remaining
+    level = side.best
+    while level is not None and left > 0 and crosses(order, level.price):
+        maker = level.head
+        while maker is not None and left > 0:
+            if maker.account.member is order.account.member:
+                return True
+            left -= maker.remaining
+            maker = maker.next
+        level = side.next_worse(level)
+    return False
+
+
+def cancel_all(step: Step, market: Market, reason: str) -> None:
+    """Empty the book of a market, best levels first."""
+    for side in (market.bids, market.asks):
+        while side.best is not None:
+            order = side.best.head
+            assert order is not None
+            remove(step, order, reason)

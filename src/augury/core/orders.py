@@ -1,0 +1,342 @@
+"""Order commands: place, cancel, amend, decrease.
+
+Each handler checks everything first, in the order of precedence in which it reads, and raises
+``Rejection`` before anything has changed. What passes the checks is carried out whole.
+"""
+
+from augury.core import collateral, matching
+from augury.core import rejections as reject
+from augury.core.commands import AmendOrder, CancelOrder, DecreaseOrder, PlaceOrder
+from augury.core.events import OrderAmended, OrderUpdated
+from augury.core.prices import is_on_grid
+from augury.core.rejections import Rejection
+from augury.core.state import (
+    ACTIVE,
+    MAX_OPEN_ORDERS,
+    Account,
+    Exchange,
+    Holding,
+    Member,
+    Order,
+    OrderGroup,
+)
+from augury.core.step import Step, order_updated
+from augury.core.timers import EXPIRE_ORDER, schedule
+from augury.core.units import direction_of
+
+GOOD_TILL_CANCELED = "good_till_canceled"
+IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
+FILL_OR_KILL = "fill_or_kill"
+TIMES_IN_FORCE = (GOOD_TILL_CANCELED, IMMEDIATE_OR_CANCEL, FILL_OR_KILL)
+SELF_TRADE_PREVENTIONS = ("taker_at_cross", "maker")
+
+
+def place_order(step: Step, command: PlaceOrder) -> None:
+    state = step.state
+    account = find_account(state, command.member_id, command.subaccount)
+    member = account.member
+    market = state.markets.get(command.market_ticker)
+    if market is None:
+        raise Rejection(reject.MARKET_NOT_FOUND, command.market_ticker)
+    check_trading(state)
+    if member.suspended:
+        raise Rejection(reject.MEMBER_SUSPENDED)
+    if market.status != ACTIVE:
+        raise Rejection(reject.MARKET_INACTIVE, market.status)
+    check_instructions(command)
+    if command.quantity <= 0 or command.quantity % market.lot:
+        raise Rejection(reject.INVALID_ORDER_SIZE, "count must be a positive number of lots")
+    if not is_on_grid(market.price_ranges, command.price):
+        raise Rejection(reject.INVALID_PARAMETERS, "price is not on the market's grid")
+    if 0 < command.expiration_ns <= step.time_ns:
+        raise Rejection(reject.EXPIRATION_IN_PAST)
+    client_order_id = command.client_order_id
+    if client_order_id and client_order_id in member.client_order_ids:
+        raise Rejection(reject.ORDER_ALREADY_EXISTS, client_order_id)
+    group = find_group_for_order(state, command.order_group_id, account)
+    if member.open_orders >= MAX_OPEN_ORDERS:
+        raise Rejection(reject.EXCEEDED_ORDER_LIMIT)
+
+    direction = direction_of(command.action, command.side)
+    known_holding = account.holdings.get(market.ticker)
+    holding = Holding(account, market) if known_holding is None else known_holding
+    quantity = command.quantity
+    if command.reduce_only:
+        quantity = min(quantity, collateral.closable(holding, direction))
+        if quantity == 0:
+            raise Rejection(reject.INVALID_ORDER_SIZE, "no position to reduce")
+    order = Order(
+        step.sequence,
+        account,
+        market,
+        holding,
+        client_order_id,
+        command.action,
+        command.side,
+        direction,
+        command.price,
+        quantity,
+        command.expiration_ns,
+        command.post_only,
+        command.reduce_only,
+        command.self_trade_prevention,
+        group,
+        command.cancel_on_pause,
+        step.time_ns,
+    )
+    best = matching.opposite(order).best
+    may_trade = best is not None and matching.crosses(order, best.price)
+    if command.post_only and may_trade:
+        raise Rejection(reject.POST_ONLY_CROSS)
+    fill_or_kill = command.time_in_force == FILL_OR_KILL or command.buy_max_cost > 0
+    if fill_or_kill:
+        found, cost = matching.available_quantity(order)
+        if found < quantity or 0 < command.buy_max_cost < cost:
+            raise Rejection(reject.FOK_INSUFFICIENT_VOLUME)
+    collateral.add(order)
+    collateral.refresh(holding)
+    if account.reserved > account.cash:
+        collateral.take(order, order.remaining, closed=True)
+        collateral.refresh(holding)
+        raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
+
+    if known_holding is None:
+        account.holdings[market.ticker] = holding
+        market.holdings[(member.id, account.number)] = holding
+    market.was_active = True
+    if client_order_id:
+        member.client_order_ids[client_order_id] = order.id
+    step.touch_order(order, "placed")
+    ended = matching.match(step, order) if may_trade else matching.MATCHED
+    if order.remaining == 0:
+        if client_order_id:
+            member.remember_closed(client_order_id)
+    elif ended:
+        matching.close(step, order, ended)
+    elif fill_or_kill:
+        matching.close(step, order, FILL_OR_KILL)
+    elif command.time_in_force == IMMEDIATE_OR_CANCEL:
+        matching.close(step, order, IMMEDIATE_OR_CANCEL)
+    else:
+        state.orders[order.id] = order
+        member.open_orders += 1
+        member.open_order_ids.append(order.id)
+        if group is not None:
+            group.orders[order.id] = order
+        if order.expiration_ns:
+            schedule(state, order.expiration_ns, EXPIRE_ORDER, order.id, "")
+        step.touch_holding(holding)
+        matching.rest(step, order)
+
+
+def cancel_order(step: Step, command: CancelOrder) -> None:
+    order = find_order(step.state, command.member_id, command.order_id, command.subaccount)
+    check_exchange(step.state)
+    matching.remove(step, order, "canceled")
+
+
+def decrease_order(step: Step, command: DecreaseOrder) -> None:
+    order = find_order(step.state, command.member_id, command.order_id, command.subaccount)
+    check_exchange(step.state)
+    if (command.reduce_by < 0) == (command.reduce_to < 0):
+        raise Rejection(reject.INVALID_PARAMETERS, "exactly one of reduce_by and reduce_to")
+    if command.reduce_by >= 0:
+        if command.reduce_by == 0:
+            raise Rejection(reject.INVALID_ORDER_SIZE, "reduce_by must be positive")
+        left = max(0, order.remaining - command.reduce_by)
+    else:
+        left = command.reduce_to
+        if left >= order.remaining:
+            raise Rejection(reject.INVALID_ORDER_SIZE, "reduce_to must be below what remains")
+    if left % order.market.lot:
+        raise Rejection(reject.INVALID_ORDER_SIZE, "not a whole number of lots")
+    if left == 0:
+        matching.remove(step, order, "canceled")
+    else:
+        shrink(step, order, order.remaining - left, "decreased")
+
+
+def amend_order(step: Step, command: AmendOrder) -> None:
+    state = step.state
+    order = find_order(state, command.member_id, command.order_id, command.subaccount)
+    market = order.market
+    member = order.account.member
+    if command.market_ticker and command.market_ticker != market.ticker:
+        raise Rejection(reject.ORDER_TICKER_MISMATCH)
+    if (command.action and command.action != order.action) or (
+        command.side and command.side != order.side
+    ):
+        raise Rejection(reject.ORDER_SIDE_MISMATCH)
+    if command.client_order_id and command.client_order_id != order.client_order_id:
+        raise Rejection(reject.CLIENT_ORDER_ID_MISMATCH)
+    check_trading(state)
+    if member.suspended:
+        raise Rejection(reject.MEMBER_SUSPENDED)
+    if market.status != ACTIVE:
+        raise Rejection(reject.MARKET_INACTIVE, market.status)
+    price = command.price or order.price
+    remaining = (command.quantity - order.filled) if command.quantity else order.remaining
+    if remaining <= 0 or remaining % market.lot:
+        raise Rejection(reject.INVALID_AMEND_QUANTITY)
+    if not is_on_grid(market.price_ranges, price):
+        raise Rejection(reject.INVALID_PARAMETERS, "price is not on the market's grid")
+    new_client_id = command.updated_client_order_id
+    renamed = bool(new_client_id) and new_client_id != order.client_order_id
+    if renamed and new_client_id in member.client_order_ids:
+        raise Rejection(reject.ORDER_ALREADY_EXISTS, new_client_id)
+
+    before = order_updated(order)
+    if price == order.price and remaining <= order.remaining:
+        step.events.append(OrderAmended(order.id, before))
+        if remaining < order.remaining:
+            shrink(step, order, order.remaining - remaining, "amended")
+        else:
+            step.touch_order(order, "amended")
+        order.reduced = 0
+    else:
+        reenter(step, order, price, remaining, before)
+    order.initial_quantity = order.filled + remaining
+    if renamed:
+        rename(member, order, new_client_id)
+
+
+def reenter(step: Step, order: Order, price: int, remaining: int, before: OrderUpdated) -> None:
+    """Take an order out of the book and enter it anew, as a taker where it crosses.
+
+    Refused, with nothing changed, when it is post-only or would meet an own order, or when
+    the collateral does not suffice.
+    """
+    account = order.account
+    holding = order.holding
+    old_price, old_remaining = order.price, order.remaining
+    set_terms(order, price, remaining)
+    best = matching.opposite(order).best
+    may_trade = best is not None and matching.crosses(order, best.price)
+    refusal = ""
+    if may_trade and order.post_only:
+        refusal = reject.POST_ONLY_CROSS
+    elif (
+        may_trade
+        and order.self_trade_prevention == "taker_at_cross"
+        and matching.meets_own_order(order)
+    ):
+        refusal = reject.SELF_CROSS_ATTEMPT
+    set_terms(order, old_price, old_remaining)
+    if refusal:
+        raise Rejection(refusal)
+
+    # Swap the collateral first: the old part no longer counts, the new one must fit.
+    collateral.take(order, old_remaining, closed=True)
+    set_terms(order, price, remaining)
+    collateral.add(order)
+    collateral.refresh(holding)
+    if account.reserved > account.cash:
+        collateral.take(order, remaining, closed=True)
+        set_terms(order, old_price, old_remaining)
+        collateral.add(order)
+        collateral.refresh(holding)
+        raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
+
+    set_terms(order, old_price, old_remaining)
+    matching.same_side(order).remove(order)
+    step.touch_level(order, old_price, order.direction, -old_remaining)
+    set_terms(order, price, remaining)
+    order.priority = step.sequence
+    step.events.append(OrderAmended(order.id, before))
+    step.touch_order(order, "amended")
+    ended = matching.match(step, order) if may_trade else matching.MATCHED
+    if order.remaining == 0:
+        matching.forget(step, order)
+    elif ended:
+        matching.close(step, order, ended)
+    else:
+        step.touch_holding(holding)
+        matching.rest(step, order)
+
+
+def set_terms(order: Order, price: int, remaining: int) -> None:
+    order.price = price
+    order.remaining = remaining
+
+
+def shrink(step: Step, order: Order, quantity: int, reason: str) -> None:
+    """Remove ``quantity`` of a resting order, which keeps its place."""
+    level = order.level
+    assert level is not None
+    level.quantity -= quantity
+    order.remaining -= quantity
+    order.reduced += quantity
+    collateral.take(order, quantity, closed=False)
+    step.touch_level(order, order.price, order.direction, -quantity)
+    step.touch_holding(order.holding)
+    step.touch_order(order, reason)
+
+
+def rename(member: Member, order: Order, client_order_id: str) -> None:
+    """Give an order a new client id; the old one stays taken."""
+    if order.client_order_id:
+        member.remember_closed(order.client_order_id)
+    member.client_order_ids[client_order_id] = order.id
+    order.client_order_id = client_order_id
+
+
+def check_instructions(command: PlaceOrder) -> None:
+    """Refuse combinations that contradict each other (rules, section 6)."""
+    if command.action not in ("buy", "sell") or command.side not in ("yes", "no"):
+        raise Rejection(reject.INVALID_PARAMETERS, "action or side")
+    if command.time_in_force not in TIMES_IN_FORCE:
+        raise Rejection(reject.INVALID_PARAMETERS, "time_in_force")
+    if command.self_trade_prevention not in SELF_TRADE_PREVENTIONS:
+        raise Rejection(reject.INVALID_PARAMETERS, "self_trade_prevention_type")
+    if command.expiration_ns and command.time_in_force != GOOD_TILL_CANCELED:
+        raise Rejection(reject.INVALID_ORDER, "only an order that rests can expire")
+    if command.post_only and command.time_in_force != GOOD_TILL_CANCELED:
+        raise Rejection(reject.INVALID_ORDER, "post_only needs an order that rests")
+    if command.buy_max_cost < 0:
+        raise Rejection(reject.INVALID_PARAMETERS, "buy_max_cost")
+    if command.buy_max_cost and (command.action != "buy" or command.post_only):
+        raise Rejection(reject.INVALID_ORDER, "buy_max_cost is for buys that take")
+
+
+def check_exchange(state: Exchange) -> None:
+    if state.exchange_paused:
+        raise Rejection(reject.EXCHANGE_PAUSED)
+
+
+def check_trading(state: Exchange) -> None:
+    check_exchange(state)
+    if state.trading_paused:
+        raise Rejection(reject.TRADING_PAUSED)
+
+
+def find_account(state: Exchange, member_id: int, subaccount: int) -> Account:
+    member = state.members.get(member_id)
+    account = None if member is None else member.accounts.get(subaccount)
+    if account is None:
+        raise Rejection(reject.ACCOUNT_NOT_FOUND)
+    return account
+
+
+def find_order(state: Exchange, member_id: int, order_id: int, subaccount: int) -> Order:
+    """The member's open order. Somebody else's looks like a missing one."""
+    order = state.orders.get(order_id)
+    if (
+        order is None
+        or order.account.member.id != member_id
+        or subaccount not in (-1, order.account.number)
+    ):
+        raise Rejection(reject.NOT_FOUND)
+    return order
+
+
+def find_group_for_order(
+    state: Exchange, order_group_id: int, account: Account
+) -> OrderGroup | None:
+    if order_group_id == 0:
+        return None
+    group = state.groups.get(order_group_id)
+    if group is None or group.account is not account:
+        raise Rejection(reject.ORDER_GROUP_NOT_FOUND)
+    if group.triggered:
+        raise Rejection(reject.EXCEEDED_ORDER_GROUP_LIMIT)
+    return group
