@@ -138,15 +138,36 @@ def wrong_directions(sources: dict[str, ast.Module]) -> list[str]:
     return wrong
 
 
+class _WithoutTypeChecking(ast.NodeTransformer):
+    """Drops what is imported for annotations only."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        test = node.test
+        return None if isinstance(test, ast.Name) and test.id == "TYPE_CHECKING" else node
+
+
 def import_cycles(sources: dict[str, ast.Module]) -> list[str]:
-    """Find groups of modules that import each other (Tarjan's strongly connected components)."""
+    """Find groups of modules that import each other (Tarjan's strongly connected components).
+
+    Within a package, two modules whose types refer to each other (an order stands in a level, a
+    level holds orders) may say so under TYPE_CHECKING: nothing runs in a circle.
+    """
     known = set(sources)
-    edges = {
-        module: sorted(
-            {target for target, _ in imports(module, tree, known) if target in known} - {module}
+
+    def targets(module: str, tree: ast.Module) -> set[str]:
+        runs = ast.Module(
+            body=[kept for node in tree.body if (kept := _WithoutTypeChecking().visit(node))],
+            type_ignores=[],
         )
-        for module, tree in sources.items()
-    }
+        inside = {target for target, _ in imports(module, runs, known)}
+        outside = {
+            target
+            for target, _ in imports(module, tree, known)
+            if target in known and owner(target) != owner(module)
+        }
+        return ((inside | outside) & known) - {module}
+
+    edges = {module: sorted(targets(module, tree)) for module, tree in sources.items()}
     index: dict[str, int] = {}
     lowest: dict[str, int] = {}
     stack: list[str] = []
@@ -383,6 +404,20 @@ def test_a_cycle_is_found() -> None:
         "augury.core.d": ast.parse("import augury.core.a"),
     }
     assert import_cycles(sources) == ["augury.core.a <-> augury.core.b <-> augury.core.c"]
+
+
+def test_types_may_refer_to_each_other_within_a_package_only() -> None:
+    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from {} import Thing"
+    within = {
+        "augury.core.book": ast.parse(typed.format("augury.core.state")),
+        "augury.core.state": ast.parse("from augury.core import book"),
+    }
+    across = {
+        "augury.log.book": ast.parse(typed.format("augury.codec.state")),
+        "augury.codec.state": ast.parse("from augury.log import book"),
+    }
+    assert import_cycles(within) == []
+    assert import_cycles(across) == ["augury.codec.state <-> augury.log.book"]
 
 
 @pytest.mark.parametrize(
