@@ -44,3 +44,35 @@ class RestSettings:
     """How long a read waits for history to reach what the exchange has already applied."""
     cursor_key: bytes = b"augury"
     """Key of the checksum in pagination cursors. Changing it invalidates cursors in use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocketSettings:
+    """Choices of the WebSocket gateway; the defaults are those of websocket.md, section 1.
+
+    Times are seconds, sizes bytes.
+    """
+
+    profile: str = CURRENT
+    """Compatibility profile of connections that name none."""
+    anonymous: bool = True
+    """Whether a handshake without any KALSHI header is let in, for public channels only."""
+    public_orderbook: bool = False
+    """Whether ``orderbook_delta`` is open to anonymous connections."""
+    ticker_v2: bool = True
+    """Off mimics the service after it removed the channel: error 8."""
+    connections_per_member: int = 200
+    connections_per_address: int = 200
+    """For anonymous connections, which belong to nobody else that could be counted."""
+    ping_interval: float = 10.0
+    idle_timeout: float = 30.0
+    """A connection that sent no frame for so long, not even a Pong, is closed with 1001."""
+    close_timeout: float = 5.0
+    """How long the peer may take to answer a Close before the connection is cut."""
+    queue_messages: int = 20_000
+    queue_bytes: int = 8 * 1024 * 1024
+    """What may wait for a slow reader, beyond what the operating system buffers."""
+    commands_per_second: int = 10_000
+    """Budget of one connection; each market that a command names costs as much as a command."""
+    markets_per_connection: int = 500_000
+    """Explicitly named markets over all subscriptions of one connection."""

@@ -1,0 +1,194 @@
+"""The life of a WebSocket connection, as an ASGI application.
+
+Owns the handshake (who may come in, and how many), the loop that feeds commands to a session,
+and the list of open connections. It expects ``WebSocketProtocol`` as uvicorn's protocol, which
+puts the socket itself into the ASGI scope.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+from augury.gateways.auth import (
+    KEY_HEADER,
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    AuthenticationError,
+    Authenticator,
+)
+from augury.gateways.profiles import PROFILE_HEADER, PROFILES
+from augury.gateways.rest.errors import ApiError
+from augury.gateways.settings import WebSocketSettings
+from augury.gateways.ws.connection import CLOSE_POLICY, Connection, Counters, Outbox
+from augury.gateways.ws.protocol import EXTENSION, Socket
+from augury.gateways.ws.publisher import Publisher
+from augury.gateways.ws.registry import Registry
+from augury.gateways.ws.session import Session
+from augury.ports.exchange import ExchangeGate
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+PATH: Final = "/trade-api/ws/v2"
+
+_SIGNED_HEADERS: Final = (KEY_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
+_log: Final = logging.getLogger("augury.gateways.ws")
+
+
+class WebSocketGateway:
+    """Serves ``/trade-api/ws/v2``. Belongs to the event loop's thread, like the gate."""
+
+    def __init__(
+        self,
+        gate: ExchangeGate,
+        authenticator: Authenticator,
+        settings: WebSocketSettings | None = None,
+    ) -> None:
+        self._gate = gate
+        self._authenticator = authenticator
+        self._settings = settings or WebSocketSettings()
+        self._registry = Registry()
+        self._outbox = Outbox(self._settings)
+        self._publisher = Publisher(gate, self._registry, self._outbox, self.close_for_key)
+        self._connections: dict[Connection, None] = {}
+        self._places: dict[int | str, int] = {}
+        """How many connections each member, or each address of anonymous ones, has open."""
+        self._stop_listening = gate.listen(self._publisher.publish)
+
+    @property
+    def counters(self) -> Counters:
+        """What has been done since the start."""
+        return self._outbox.counters
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many subscriptions the open connections have."""
+        return sum(len(connection.subscriptions) for connection in self._connections)
+
+    def close_for_key(self, api_key_id: int) -> None:
+        """Close every socket that an API key has opened (websocket.md, section 1)."""
+        for connection in list(self._connections):
+            if connection.api_key_id == api_key_id:
+                connection.close(CLOSE_POLICY, "API key deleted")
+
+    def stop(self) -> None:
+        """Listen to the exchange no more. Open sockets are closed by the server's shutdown."""
+        self._stop_listening()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection, from the handshake to the end. ``scope`` is of type ``websocket``."""
+        await receive()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        try:
+            member_id, api_key_id, profile = self._identify(headers, scope)
+            place = member_id or _address(scope)
+            self._take_place(place, member_id)
+        except ApiError as error:
+            await _refuse(send, error)
+            return
+        try:
+            await send({"type": "websocket.accept"})
+            await self._serve(scope, receive, member_id, api_key_id, profile)
+        finally:
+            self._leave_place(place)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, member_id: int, api_key_id: int, profile: str
+    ) -> None:
+        socket: Socket = scope["extensions"][EXTENSION]
+        settings = self._settings
+        connection = Connection(socket, self._outbox, member_id, api_key_id, profile)
+        self._connections[connection] = None
+        session = Session(
+            connection,
+            self._gate,
+            self._registry,
+            self._publisher,
+            settings,
+            self._outbox.counters,
+            asyncio.get_running_loop().time,
+        )
+        try:
+            socket.open(
+                lambda: self._publisher.flush(connection),
+                settings.ping_interval,
+                settings.idle_timeout,
+                settings.close_timeout,
+            )
+            if api_key_id and api_key_id not in self._gate.state.api_keys:
+                connection.close(CLOSE_POLICY, "API key deleted")
+            while True:
+                message = await receive()
+                if message["type"] != "websocket.receive":
+                    return
+                if not connection.closed:
+                    session.handle(message.get("text"))
+                # A client that sends without pause must not keep the others waiting.
+                await asyncio.sleep(0)
+        finally:
+            connection.discard()
+            for subscription in connection.subscriptions.values():
+                self._registry.index(subscription).remove(subscription)
+            del self._connections[connection]
+
+    # --- the handshake -----------------------------------------------------------------------
+
+    def _identify(self, headers: dict[bytes, bytes], scope: Scope) -> tuple[int, int, str]:
+        """(member, API key, profile); zeros for an anonymous connection. Raises ``ApiError``."""
+        member_id = api_key_id = 0
+        key_profile = ""
+        signed = any(name in headers for name in _SIGNED_HEADERS)
+        if signed or not self._settings.anonymous:
+            path = scope.get("raw_path") or scope["path"].encode()
+            try:
+                principal = self._authenticator.authenticate(headers, "GET", path.decode("latin-1"))
+            except AuthenticationError as error:
+                raise ApiError(401, error.code, error.message) from None
+            member_id = principal.member_id
+            api_key_id = principal.api_key_id
+            key_profile = principal.profile
+        asked = headers.get(PROFILE_HEADER, b"").decode("latin-1")
+        profile = asked if asked in PROFILES else key_profile or self._settings.profile
+        return member_id, api_key_id, profile
+
+    def _take_place(self, place: int | str, member_id: int) -> None:
+        settings = self._settings
+        limit = settings.connections_per_member if member_id else settings.connections_per_address
+        taken = self._places.get(place, 0)
+        if taken >= limit:
+            raise ApiError(429, "too_many_requests", "too many connections")
+        self._places[place] = taken + 1
+
+    def _leave_place(self, place: int | str) -> None:
+        left = self._places[place] - 1
+        if left:
+            self._places[place] = left
+        else:
+            del self._places[place]
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+async def _refuse(send: Send, error: ApiError) -> None:
+    """Answer the handshake with an HTTP error instead of a socket."""
+    body = msgspec.json.encode(error.answer(""))
+    await send(
+        {
+            "type": "websocket.http.response.start",
+            "status": error.status,
+            "headers": [(b"content-type", b"application/json")],
+        }
+    )
+    await send({"type": "websocket.http.response.body", "body": body})

@@ -1,0 +1,124 @@
+"""The ``msg`` objects of the ``orderbook_delta`` channel (websocket.md, section 4).
+
+Both sides are bids: a resting ask at the YES price p shows as a NO bid at $1 - p, or at p where
+a subscription asked for ``use_yes_price``. Levels ascend by price.
+
+The integer twins stand for whole contracts. Each level is rounded down before equal cents are
+merged, and an integer delta is the difference of rounded totals, so a client that adds integer
+deltas to an integer snapshot arrives at the next integer snapshot.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from augury.codec.text import (
+    count_floor,
+    count_fp,
+    milliseconds,
+    price_cents,
+    price_dollars,
+    rfc3339,
+)
+from augury.core.events import LevelChanged
+from augury.core.state import Market
+from augury.core.units import BID, PRICE_ONE
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Snapshot(msgspec.Struct):
+    market_ticker: str
+    market_id: str
+    yes: list[tuple[int, int]] | UnsetType = UNSET
+    yes_dollars: list[tuple[str, int]] | UnsetType = UNSET
+    yes_dollars_fp: list[tuple[str, str]] | UnsetType = UNSET
+    no: list[tuple[int, int]] | UnsetType = UNSET
+    no_dollars: list[tuple[str, int]] | UnsetType = UNSET
+    no_dollars_fp: list[tuple[str, str]] | UnsetType = UNSET
+
+
+def snapshot(market: Market, market_id: str, use_yes_price: bool) -> bytes:
+    """The whole book of a market; the keys of an empty side are absent."""
+    bids = market.bids.depth()
+    asks = market.asks.depth()
+    if not use_yes_price:
+        asks = [(PRICE_ONE - price, quantity) for price, quantity in reversed(asks)]
+    return _encode(
+        _Snapshot(
+            market.ticker,
+            market_id,
+            _cents(bids),
+            _dollars(bids),
+            _fixed_point(bids),
+            _cents(asks),
+            _dollars(asks),
+            _fixed_point(asks),
+        )
+    )
+
+
+def _cents(levels: list[tuple[int, int]]) -> list[tuple[int, int]] | UnsetType:
+    merged: dict[int, int] = {}
+    for price, quantity in levels:
+        whole = count_floor(quantity)
+        if whole:
+            cents = price_cents(price)
+            merged[cents] = merged.get(cents, 0) + whole
+    return list(merged.items()) or UNSET
+
+
+def _dollars(levels: list[tuple[int, int]]) -> list[tuple[str, int]] | UnsetType:
+    found = [
+        (price_dollars(price), whole)
+        for price, quantity in levels
+        if (whole := count_floor(quantity))
+    ]
+    return found or UNSET
+
+
+def _fixed_point(levels: list[tuple[int, int]]) -> list[tuple[str, str]] | UnsetType:
+    found = [(price_dollars(price), count_fp(quantity)) for price, quantity in levels]
+    return found or UNSET
+
+
+class _Delta(msgspec.Struct):
+    market_ticker: str
+    market_id: str
+    price: int
+    price_dollars: str
+    delta: int
+    delta_fp: str
+    side: str
+    ts: str
+    ts_ms: int
+
+
+def delta(event: LevelChanged, market_id: str, time_ns: int, use_yes_price: bool) -> bytes:
+    """One level's change, without what only its owners may see."""
+    is_bid = event.direction == BID
+    price = event.price if is_bid or use_yes_price else PRICE_ONE - event.price
+    return _encode(
+        _Delta(
+            event.market_ticker,
+            market_id,
+            price_cents(price),
+            price_dollars(price),
+            count_floor(event.quantity) - count_floor(event.quantity - event.delta),
+            count_fp(event.delta),
+            "yes" if is_bid else "no",
+            rfc3339(time_ns),
+            milliseconds(time_ns),
+        )
+    )
+
+
+def with_owner(message: bytes, subaccount: int, client_order_id: str) -> bytes:
+    """The same delta as the owner of an order that caused it sees it."""
+    own: dict[str, Any] = {}
+    if client_order_id:
+        own["client_order_id"] = client_order_id
+    if subaccount:
+        own["subaccount"] = subaccount
+    return message[:-1] + b"," + _encode(own)[1:] if own else message

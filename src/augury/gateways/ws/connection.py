@@ -1,0 +1,233 @@
+"""The outgoing side of one connection: a bounded queue, and what happens when it is full.
+
+Nothing here waits. Frames collect in ``pending`` while an engine event is published and leave in
+one write at the end of the loop's turn. While the operating system takes no more they stay;
+past the bound the connection gets error 25 and is closed, and nobody else notices
+(websocket.md, section 2).
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from augury.gateways.settings import WebSocketSettings
+from augury.gateways.ws.channels import Channel
+from augury.gateways.ws.errors import BUFFER_OVERFLOW, TEXTS
+from augury.gateways.ws.frames import text_frame
+from augury.gateways.ws.protocol import Socket
+
+CLOSE_POLICY: Final = 1008
+"""The close code for a slow reader and for a key that was deleted."""
+
+WRITE_SIZE: Final = 128 * 1024
+"""How much is handed to the transport before asking whether it has had enough."""
+
+_OVERFLOW: Final = text_frame(
+    b'{"type":"error","msg":{"code":%d,"msg":"%b"}}'
+    % (BUFFER_OVERFLOW, TEXTS[BUFFER_OVERFLOW].encode())
+)
+
+
+class Subscription:
+    """One channel on one connection. ``tickers`` None means all markets.
+
+    The order of ``tickers`` is that in which they were named; the values mean nothing.
+    """
+
+    __slots__ = (
+        "awaiting",
+        "channel",
+        "connection",
+        "head",
+        "seq",
+        "sid",
+        "skip_ticker_ack",
+        "tickers",
+        "use_yes_price",
+    )
+
+    def __init__(
+        self,
+        connection: "Connection",
+        channel: Channel,
+        sid: int,
+        tickers: dict[str, None] | None,
+        skip_ticker_ack: bool,
+        use_yes_price: bool,
+    ) -> None:
+        self.connection = connection
+        self.channel = channel
+        self.sid = sid
+        self.tickers = tickers
+        self.skip_ticker_ack = skip_ticker_ack
+        self.use_yes_price = use_yes_price
+        self.seq = 0
+        self.head = b'"sid":%d,"seq":' % sid
+        """The part of a sequenced message that never changes."""
+        self.awaiting: deque[str] = deque()
+        """Markets whose snapshot is still to be sent, in order."""
+
+    def wants(self, ticker: str) -> bool:
+        return self.tickers is None or ticker in self.tickers
+
+    def next_seq(self) -> int:
+        """The number of the next sequenced message; the first is 1."""
+        self.seq += 1
+        return self.seq
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the gateway has done since it started; metrics read it."""
+
+    messages_sent: int = 0
+    bytes_sent: int = 0
+    commands: int = 0
+    command_errors: int = 0
+    overflows: int = 0
+
+
+@dataclass(slots=True)
+class Outbox:
+    """What all connections of a gateway share: the list of those that have something to send."""
+
+    settings: WebSocketSettings
+    counters: Counters = field(default_factory=Counters)
+    dirty: "list[Connection]" = field(default_factory=list)
+
+
+class Connection:
+    """One client. ``member_id`` and ``api_key_id`` are 0 when it is anonymous."""
+
+    __slots__ = (
+        "_outbox",
+        "_queue_bytes",
+        "_queue_messages",
+        "api_key_id",
+        "by_channel",
+        "closed",
+        "dirty",
+        "late_tickers",
+        "member_id",
+        "next_sid",
+        "pending",
+        "pending_bytes",
+        "profile",
+        "socket",
+        "subscriptions",
+        "waiting",
+    )
+
+    def __init__(
+        self, socket: Socket, outbox: Outbox, member_id: int, api_key_id: int, profile: str
+    ) -> None:
+        self.socket = socket
+        self.member_id = member_id
+        self.api_key_id = api_key_id
+        self.profile = profile
+        self.subscriptions: dict[int, Subscription] = {}
+        self.by_channel: dict[str, Subscription] = {}
+        self.next_sid = 1
+        self.pending: list[bytes] = []
+        self.pending_bytes = 0
+        self.late_tickers: dict[tuple[int, str], bytes] = {}
+        """Under pressure only: the newest ticker frame by (sid, market), sent when it is over."""
+        self.waiting: dict[Subscription, None] = {}
+        """Subscriptions that still owe snapshots, in order."""
+        self.dirty = False
+        self.closed = False
+        self._outbox = outbox
+        self._queue_messages = outbox.settings.queue_messages
+        self._queue_bytes = outbox.settings.queue_bytes
+
+    def enqueue(self, frame: bytes) -> None:
+        """Queue a frame behind all others. Safe in the middle of a walk over subscriptions."""
+        if self.closed:
+            return
+        self.pending.append(frame)
+        self.pending_bytes += len(frame)
+        if self.pending_bytes > self._queue_bytes or len(self.pending) > self._queue_messages:
+            self._relieve()
+        if not self.dirty:
+            self.dirty = True
+            self._outbox.dirty.append(self)
+
+    def enqueue_ticker(self, sid: int, ticker: str, frame: bytes) -> None:
+        """Like ``enqueue``, but under pressure a newer ticker replaces an older one."""
+        if self.socket.paused:
+            self.late_tickers[sid, ticker] = frame
+        else:
+            self.enqueue(frame)
+
+    def write_pending(self) -> bool:
+        """Hand over what the operating system takes; True when nothing is left."""
+        socket = self.socket
+        pending = self.pending
+        if not pending:
+            if not self.late_tickers:
+                return True
+            if socket.paused:
+                return False
+            pending = self._take_late_tickers()
+        if socket.paused:
+            return False
+        counters = self._outbox.counters
+        if self.pending_bytes <= WRITE_SIZE:
+            socket.write(pending[0] if len(pending) == 1 else b"".join(pending))
+            counters.messages_sent += len(pending)
+            counters.bytes_sent += self.pending_bytes
+            pending.clear()
+            self.pending_bytes = 0
+        else:
+            start = 0
+            while start < len(pending) and not socket.paused:
+                end = start
+                size = 0
+                while end < len(pending) and size < WRITE_SIZE:
+                    size += len(pending[end])
+                    end += 1
+                socket.write(b"".join(pending[start:end]))
+                counters.messages_sent += end - start
+                counters.bytes_sent += size
+                self.pending_bytes -= size
+                start = end
+            del pending[:start]
+        return not pending and not self.late_tickers
+
+    def close(self, code: int, reason: str) -> None:
+        """Send what can be sent, then close. Later frames are dropped."""
+        if self.closed:
+            return
+        self.write_pending()
+        self.discard()
+        self.socket.close(code, reason)
+
+    def discard(self) -> None:
+        """The connection is over: take nothing more."""
+        self.closed = True
+        self.pending.clear()
+        self.pending_bytes = 0
+        self.late_tickers.clear()
+        self.waiting.clear()
+
+    def forget_tickers(self, sid: int) -> None:
+        """Drop what is held back for a subscription that has ended."""
+        if self.late_tickers:
+            for key in [key for key in self.late_tickers if key[0] == sid]:
+                del self.late_tickers[key]
+
+    def _take_late_tickers(self) -> list[bytes]:
+        self.pending.extend(self.late_tickers.values())
+        self.pending_bytes += sum(map(len, self.late_tickers.values()))
+        self.late_tickers.clear()
+        return self.pending
+
+    def _relieve(self) -> None:
+        """The queue is over its bound. A burst that the peer keeps up with is no reason to end."""
+        self.write_pending()
+        if self.pending_bytes <= self._queue_bytes and len(self.pending) <= self._queue_messages:
+            return
+        self._outbox.counters.overflows += 1
+        self.discard()
+        self.socket.write(_OVERFLOW)
+        self.socket.close(CLOSE_POLICY, TEXTS[BUFFER_OVERFLOW])

@@ -1,0 +1,55 @@
+"""The error codes of the command protocol (websocket.md, section 2)."""
+
+from typing import Final
+
+UNABLE_TO_PROCESS: Final = 1
+PARAMS_REQUIRED: Final = 2
+CHANNELS_REQUIRED: Final = 3
+SUBSCRIPTION_IDS_REQUIRED: Final = 4
+UNKNOWN_COMMAND: Final = 5
+UNKNOWN_SUBSCRIPTION_ID: Final = 7
+UNKNOWN_CHANNEL: Final = 8
+AUTHENTICATION_REQUIRED: Final = 9
+INVALID_PARAMETER: Final = 11
+ONE_SUBSCRIPTION_ID_REQUIRED: Final = 12
+UNSUPPORTED_ACTION: Final = 13
+MARKET_TICKER_REQUIRED: Final = 14
+ACTION_REQUIRED: Final = 15
+MARKET_NOT_FOUND: Final = 16
+INTERNAL_ERROR: Final = 17
+BUFFER_OVERFLOW: Final = 25
+MARKET_LIMIT_EXCEEDED: Final = 26
+TOO_MANY_REQUESTS: Final = 27
+
+TEXTS: Final[dict[int, str]] = {
+    UNABLE_TO_PROCESS: "Unable to process message",
+    PARAMS_REQUIRED: "Params required",
+    CHANNELS_REQUIRED: "Channels required",
+    SUBSCRIPTION_IDS_REQUIRED: "Subscription IDs required",
+    UNKNOWN_COMMAND: "Unknown command",
+    UNKNOWN_SUBSCRIPTION_ID: "Unknown subscription ID",
+    UNKNOWN_CHANNEL: "Unknown channel name",
+    AUTHENTICATION_REQUIRED: "Authentication required",
+    INVALID_PARAMETER: "Invalid parameter",
+    ONE_SUBSCRIPTION_ID_REQUIRED: "Exactly one subscription ID is required",
+    UNSUPPORTED_ACTION: "Unsupported action",
+    MARKET_TICKER_REQUIRED: "Market Ticker required",
+    ACTION_REQUIRED: "Action required",
+    MARKET_NOT_FOUND: "Market not found",
+    INTERNAL_ERROR: "Internal error",
+    BUFFER_OVERFLOW: "Subscription buffer overflow",
+    MARKET_LIMIT_EXCEEDED: "Subscription market limit exceeded",
+    TOO_MANY_REQUESTS: "Too many requests",
+}
+
+
+class CommandError(Exception):
+    """A command that is answered with ``type: error`` and changes nothing."""
+
+    def __init__(
+        self, code: int, *, market_ticker: str | None = None, market_id: str | None = None
+    ) -> None:
+        super().__init__(TEXTS[code])
+        self.code = code
+        self.market_ticker = market_ticker
+        self.market_id = market_id

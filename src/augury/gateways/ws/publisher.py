@@ -1,0 +1,427 @@
+"""From applied records to messages: what each event means to whom.
+
+``publish`` is called once per record, in log order, on the event loop's thread, and does not
+wait. Each message is encoded once; what differs between connections is a few bytes around it.
+For one engine event a connection gets fill, user_order, market_position, order_group_updates,
+trade, orderbook_delta, ticker, ticker_v2 in this order (websocket.md, section 15). The core
+reports in the same order, except that it reports trades first.
+
+Snapshots are taken here too. A subscription joins a market's deltas in the very step that takes
+the snapshot, between two records, so that nothing is missing between the two and nothing is in
+both. They are taken when the connection has room for them: a thousand books that nobody reads
+yet would fill the queue of a healthy client.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from augury.codec.ids import format_id
+from augury.core.applied import Applied
+from augury.core.events import (
+    ApiKeyRemoved,
+    Event,
+    EventCreated,
+    LevelChanged,
+    MarketCloseTimeChanged,
+    MarketCreated,
+    MarketDetermined,
+    MarketSettled,
+    MarketStatusChanged,
+    MarketUpdated,
+    OrderFilled,
+    OrderGroupUpdated,
+    OrderUpdated,
+    PositionChanged,
+    PriceLevelStructureChanged,
+    TickerChanged,
+    TradeExecuted,
+)
+from augury.core.state import Market
+from augury.core.units import PRICE_ONE
+from augury.gateways.ws import books, messages
+from augury.gateways.ws.channels import (
+    FILL,
+    MARKET_LIFECYCLE,
+    MARKET_POSITIONS,
+    MULTIVARIATE_LIFECYCLE,
+    ORDER_GROUP_UPDATES,
+    ORDERBOOK_DELTA,
+    TICKER,
+    TICKER_V2,
+    TRADE,
+    USER_ORDERS,
+)
+from augury.gateways.ws.connection import Connection, Outbox, Subscription
+from augury.gateways.ws.frames import text_frame
+from augury.gateways.ws.registry import ChannelIndex, Registry
+from augury.ports.exchange import ExchangeGate
+
+MULTIVARIATE_PREFIX: Final = "KXMVE"
+"""Markets whose lifecycle has a channel of its own (websocket.md, section 10)."""
+
+SNAPSHOT_BYTES_PER_TURN: Final = 64 * 1024
+"""How much of one connection's snapshots is made before others get their turn."""
+
+_UNTOUCHED: Final = messages.Quote(0, 0, PRICE_ONE, 0, 0, 0, 0, 0)
+
+
+class Publisher:
+    """Turns events into frames in the queues of connections, and empties the queues."""
+
+    def __init__(
+        self,
+        gate: ExchangeGate,
+        registry: Registry,
+        outbox: Outbox,
+        on_key_removed: Callable[[int], None],
+    ) -> None:
+        self._gate = gate
+        self._outbox = outbox
+        self._on_key_removed = on_key_removed
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._scheduled = False
+        self._time_ns = 0
+        self._trades: list[tuple[str, bytes]] = []
+        """Trades of the engine event at hand; they go out after what is private about it."""
+        self._market_ids: dict[str, str] = {}
+        self._quotes: dict[str, messages.Quote] = {
+            market.ticker: quote_of(market) for market in gate.state.markets.values()
+        }
+        """What ``ticker_v2`` has said so far about each market."""
+
+        channels = registry.by_channel
+        self._books = channels[ORDERBOOK_DELTA.name]
+        self._tickers = channels[TICKER.name]
+        self._tickers_v2 = channels[TICKER_V2.name]
+        self._trade_channel = channels[TRADE.name]
+        self._fills = channels[FILL.name]
+        self._user_orders = channels[USER_ORDERS.name]
+        self._positions = channels[MARKET_POSITIONS.name]
+        self._order_groups = channels[ORDER_GROUP_UPDATES.name]
+        self._lifecycle = channels[MARKET_LIFECYCLE.name]
+        self._multivariate_lifecycle = channels[MULTIVARIATE_LIFECYCLE.name]
+        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+            TradeExecuted: self._trade_executed,
+            OrderFilled: self._order_filled,
+            OrderUpdated: self._order_updated,
+            PositionChanged: self._position_changed,
+            OrderGroupUpdated: self._order_group_updated,
+            LevelChanged: self._level_changed,
+            TickerChanged: self._ticker_changed,
+            MarketCreated: self._market_created,
+            MarketStatusChanged: self._market_status_changed,
+            MarketCloseTimeChanged: self._market_close_time_changed,
+            MarketDetermined: self._market_determined,
+            MarketSettled: self._market_settled,
+            MarketUpdated: self._market_updated,
+            PriceLevelStructureChanged: self._price_level_structure_changed,
+            EventCreated: self._event_created,
+            ApiKeyRemoved: self._api_key_removed,
+        }
+
+    def publish(self, applied: Applied) -> None:
+        """Queue what ``applied`` means to everybody who is subscribed."""
+        self._time_ns = applied.time_ns
+        handlers = self._handlers
+        for event in applied.events:
+            handler = handlers.get(type(event))
+            if handler is not None:
+                handler(event)
+        if self._trades:
+            self._send_trades()
+        if self._outbox.dirty:
+            self.schedule()
+
+    # --- emptying the queues -----------------------------------------------------------------
+
+    def schedule(self) -> None:
+        """Flush at the end of the loop's turn, so that frames that come together leave so."""
+        if not self._scheduled:
+            self._scheduled = True
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._flush_all)
+
+    def flush(self, connection: Connection) -> None:
+        """Write what is queued for one connection, then snapshots it is waiting for."""
+        if connection.write_pending() and connection.waiting and not connection.closed:
+            self._send_snapshots(connection)
+            connection.write_pending()
+            if connection.waiting and not connection.socket.paused:
+                self._mark(connection)
+        if self._outbox.dirty:
+            self.schedule()
+
+    def _flush_all(self) -> None:
+        self._scheduled = False
+        dirty = self._outbox.dirty
+        self._outbox.dirty = []
+        for connection in dirty:
+            connection.dirty = False
+        for connection in dirty:
+            if not connection.closed:
+                self.flush(connection)
+
+    def _mark(self, connection: Connection) -> None:
+        if not connection.dirty:
+            connection.dirty = True
+            self._outbox.dirty.append(connection)
+
+    # --- snapshots ---------------------------------------------------------------------------
+
+    def request_snapshots(self, subscription: Subscription, tickers: Iterable[str]) -> None:
+        """Send a snapshot of each market as soon as there is room; deltas follow it."""
+        known = set(subscription.awaiting)
+        subscription.awaiting.extend(ticker for ticker in tickers if ticker not in known)
+        if subscription.awaiting:
+            subscription.connection.waiting[subscription] = None
+            self._mark(subscription.connection)
+
+    def _send_snapshots(self, connection: Connection) -> None:
+        while connection.waiting and connection.pending_bytes < SNAPSHOT_BYTES_PER_TURN:
+            subscription = next(iter(connection.waiting))
+            if not subscription.awaiting:
+                del connection.waiting[subscription]
+                continue
+            market = self._gate.state.markets.get(subscription.awaiting.popleft())
+            # A provisional market may have vanished since it was named.
+            if market is not None:
+                self._send_snapshot(subscription, market)
+
+    def _send_snapshot(self, subscription: Subscription, market: Market) -> None:
+        ticker = market.ticker
+        market_id = self.market_id(ticker)
+        connection = subscription.connection
+        if subscription.channel is ORDERBOOK_DELTA:
+            if subscription.wants(ticker):
+                self._books.add_market(subscription, ticker)
+            connection.enqueue(
+                _sequenced(
+                    b"orderbook_snapshot",
+                    subscription,
+                    books.snapshot(market, market_id, subscription.use_yes_price),
+                )
+            )
+        elif subscription.channel is TICKER:
+            message = messages.ticker(ticker, market_id, quote_of(market), self._gate.now_ns())
+            connection.enqueue(_unsequenced(b"ticker", subscription.sid, message))
+        elif subscription.channel is TICKER_V2:
+            message = messages.ticker_v2_snapshot(
+                ticker, market_id, quote_of(market), self._gate.now_ns()
+            )
+            connection.enqueue(_unsequenced(b"ticker_v2", subscription.sid, message))
+
+    # --- trading -----------------------------------------------------------------------------
+
+    def _order_filled(self, event: OrderFilled) -> None:
+        subscriptions = self._fills.for_member(event.member_id)
+        if subscriptions:
+            message = messages.fill(event, self._time_ns)
+            _send(b"fill", message, _wanting(subscriptions, event.market_ticker))
+
+    def _order_updated(self, event: OrderUpdated) -> None:
+        subscriptions = self._user_orders.for_member(event.member_id)
+        if subscriptions:
+            message = messages.user_order(event)
+            _send(b"user_order", message, _wanting(subscriptions, event.market_ticker))
+
+    def _position_changed(self, event: PositionChanged) -> None:
+        subscriptions = self._positions.for_member(event.member_id)
+        if subscriptions:
+            message = messages.market_position(event)
+            _send(b"market_position", message, _wanting(subscriptions, event.market_ticker))
+
+    def _order_group_updated(self, event: OrderGroupUpdated) -> None:
+        subscriptions = self._order_groups.for_member(event.member_id)
+        if subscriptions:
+            message = messages.order_group(event, self._time_ns)
+            for subscription in subscriptions:
+                subscription.connection.enqueue(
+                    _sequenced(b"order_group_updates", subscription, message)
+                )
+
+    def _trade_executed(self, event: TradeExecuted) -> None:
+        if self._trade_channel.is_watched(event.market_ticker):
+            self._trades.append((event.market_ticker, messages.trade(event, self._time_ns)))
+
+    def _send_trades(self) -> None:
+        for ticker, message in self._trades:
+            _send(b"trade", message, self._trade_channel.for_market(ticker))
+        self._trades.clear()
+
+    def _level_changed(self, event: LevelChanged) -> None:
+        if self._trades:
+            self._send_trades()
+        ticker = event.market_ticker
+        subscriptions = self._books.by_market.get(ticker)
+        if not subscriptions:
+            return
+        market_id = self.market_id(ticker)
+        in_own_price = in_yes_price = b""
+        owners: dict[int, tuple[int, str]] = {}
+        for member_id, subaccount, client_order_id in event.owners:
+            owners.setdefault(member_id, (subaccount, client_order_id))
+        for subscription in subscriptions:
+            if subscription.use_yes_price:
+                message = in_yes_price = in_yes_price or books.delta(
+                    event, market_id, self._time_ns, True
+                )
+            else:
+                message = in_own_price = in_own_price or books.delta(
+                    event, market_id, self._time_ns, False
+                )
+            connection = subscription.connection
+            owner = owners.get(connection.member_id)
+            if owner is not None:
+                message = books.with_owner(message, *owner)
+            connection.enqueue(_sequenced(b"orderbook_delta", subscription, message))
+
+    def _ticker_changed(self, event: TickerChanged) -> None:
+        if self._trades:
+            self._send_trades()
+        ticker = event.market_ticker
+        quote = messages.Quote(
+            event.bid_price,
+            event.bid_quantity,
+            event.ask_price,
+            event.ask_quantity,
+            event.last_price,
+            event.last_quantity,
+            event.volume,
+            event.open_interest,
+        )
+        before = self._quotes.get(ticker, _UNTOUCHED)
+        self._quotes[ticker] = quote
+        if self._tickers.is_watched(ticker):
+            message = messages.ticker(ticker, self.market_id(ticker), quote, self._time_ns)
+            frames: dict[int, bytes] = {}
+            for subscription in self._tickers.for_market(ticker):
+                sid = subscription.sid
+                frame = frames.get(sid)
+                if frame is None:
+                    frame = frames[sid] = _unsequenced(b"ticker", sid, message)
+                subscription.connection.enqueue_ticker(sid, ticker, frame)
+        if self._tickers_v2.is_watched(ticker):
+            for message in messages.ticker_v2(
+                ticker, self.market_id(ticker), before, quote, self._time_ns
+            ):
+                _send(b"ticker_v2", message, self._tickers_v2.for_market(ticker))
+
+    # --- lifecycle ---------------------------------------------------------------------------
+
+    def _market_created(self, event: MarketCreated) -> None:
+        self._send_lifecycle(event.ticker, lambda: messages.market_created(event, self._gate.state))
+
+    def _market_status_changed(self, event: MarketStatusChanged) -> None:
+        # What happens because time passes is not announced (websocket.md, section 10), and
+        # results have events of their own.
+        if event.reason in {"paused", "reactivated", "reopened"}:
+            self._send_lifecycle(
+                event.ticker,
+                lambda: messages.market_activated(event.ticker, event.reason == "paused"),
+            )
+
+    def _market_close_time_changed(self, event: MarketCloseTimeChanged) -> None:
+        self._send_lifecycle(
+            event.ticker, lambda: messages.close_date_updated(event.ticker, event.close_ns)
+        )
+
+    def _market_determined(self, event: MarketDetermined) -> None:
+        self._send_lifecycle(event.ticker, lambda: messages.market_determined(event))
+
+    def _market_settled(self, event: MarketSettled) -> None:
+        self._quotes.pop(event.ticker, None)
+        self._send_lifecycle(
+            event.ticker, lambda: messages.market_settled(event.ticker, self._time_ns)
+        )
+
+    def _market_updated(self, event: MarketUpdated) -> None:
+        self._send_lifecycle(
+            event.ticker, lambda: messages.metadata_updated(event.ticker), later=True
+        )
+
+    def _price_level_structure_changed(self, event: PriceLevelStructureChanged) -> None:
+        self._send_lifecycle(
+            event.ticker,
+            lambda: messages.price_level_structure_updated(
+                event.ticker, event.price_level_structure
+            ),
+            later=True,
+        )
+
+    def _event_created(self, event: EventCreated) -> None:
+        if not event.ticker.startswith(MULTIVARIATE_PREFIX) and self._lifecycle.everywhere:
+            _send(b"event_lifecycle", messages.event_created(event), self._lifecycle.everywhere)
+
+    def _send_lifecycle(
+        self, ticker: str, encode: Callable[[], bytes], *, later: bool = False
+    ) -> None:
+        """``later`` messages did not exist in 3.6.0, whose clients may refuse an unknown
+        ``event_type``; only connections of the profile ``latest`` get them."""
+        index: ChannelIndex
+        if ticker.startswith(MULTIVARIATE_PREFIX):
+            index, kind = self._multivariate_lifecycle, b"multivariate_market_lifecycle"
+        else:
+            index, kind = self._lifecycle, b"market_lifecycle_v2"
+        receivers = [
+            subscription
+            for subscription in index.everywhere
+            if not later or subscription.connection.profile == "latest"
+        ]
+        if receivers:
+            _send(kind, encode(), receivers)
+
+    def _api_key_removed(self, event: ApiKeyRemoved) -> None:
+        self._on_key_removed(event.api_key_id)
+
+    # --- ids ---------------------------------------------------------------------------------
+
+    def market_id(self, ticker: str) -> str:
+        """The public id of a market, also of one that has just vanished."""
+        found = self._market_ids.get(ticker)
+        if found is None:
+            market = self._gate.state.markets.get(ticker)
+            if market is None:
+                return ""
+            found = self._market_ids[ticker] = format_id("market", market.id)
+        return found
+
+
+def quote_of(market: Market) -> messages.Quote:
+    """A market as the last ticker message showed it, or would have."""
+    return messages.Quote(
+        market.quoted_bid,
+        market.quoted_bid_quantity,
+        market.quoted_ask,
+        market.quoted_ask_quantity,
+        market.last_price,
+        market.last_quantity,
+        market.volume,
+        market.open_interest,
+    )
+
+
+def _wanting(subscriptions: Iterable[Subscription], ticker: str) -> list[Subscription]:
+    return [subscription for subscription in subscriptions if subscription.wants(ticker)]
+
+
+def _send(kind: bytes, message: bytes, subscriptions: Iterable[Subscription]) -> None:
+    """Queue one message; connections whose sid is the same share the frame."""
+    frames: dict[int, bytes] = {}
+    for subscription in subscriptions:
+        sid = subscription.sid
+        frame = frames.get(sid)
+        if frame is None:
+            frame = frames[sid] = _unsequenced(kind, sid, message)
+        subscription.connection.enqueue(frame)
+
+
+def _unsequenced(kind: bytes, sid: int, message: bytes) -> bytes:
+    return text_frame(b'{"type":"%b","sid":%d,"msg":%b}' % (kind, sid, message))
+
+
+def _sequenced(kind: bytes, subscription: Subscription, message: bytes) -> bytes:
+    return text_frame(
+        b'{"type":"%b",%b%d,"msg":%b}' % (kind, subscription.head, subscription.next_seq(), message)
+    )
