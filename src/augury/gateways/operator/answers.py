@@ -13,7 +13,7 @@ from augury.codec.text import count_fp, dollars, price_dollars, rfc3339
 from augury.core.state import Account, ApiKey, Exchange, ListedEvent, Market, Member, Series
 
 
-class Answer(Struct, kw_only=True):
+class Answer(Struct):
     """Base of answers."""
 
 

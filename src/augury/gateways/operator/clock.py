@@ -6,7 +6,7 @@ from augury.core.units import NANOS_PER_SECOND
 from augury.gateways.operator import answers, requests
 from augury.gateways.operator.context import Call, Operator
 from augury.gateways.operator.errors import FieldErrors, conflict, invalid, raise_for_rejection
-from augury.gateways.operator.readable import name_of, readable
+from augury.gateways.operator.readable import name_of, readable_event
 from augury.ports.exchange import VirtualTime
 
 MOST_EVENTS_SHOWN = 100
@@ -70,7 +70,7 @@ async def _advance(operator: Operator, virtual: VirtualTime, target: int) -> ans
 
 def _shown(applied: Applied) -> list[answers.Happened]:
     return [
-        answers.Happened(event=name_of(event), fields=readable(event))
+        answers.Happened(event=name_of(event), fields=readable_event(event))
         for event in applied.events[:MOST_EVENTS_SHOWN]
     ]
 

@@ -12,7 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from augury.codec.ids import format_id
+from augury.codec.readable import command_dict, event_dict
 from augury.codec.text import count_fp, dollars, price_dollars, rfc3339
+from augury.core.commands import Command
+from augury.core.events import Event
 from augury.core.units import ASK, BID
 
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -79,24 +82,25 @@ def name_of(thing: object) -> str:
     return _CAPITAL.sub("_", type(thing).__name__).lower()
 
 
-def readable(thing: object) -> dict[str, Any]:
-    """The fields of a command or event. Members are called ``user_id``, as everywhere outside."""
+def readable_command(command: Command) -> dict[str, Any]:
+    """The fields of a command. Members are called ``user_id``, as everywhere outside."""
+    return _readable(command_dict(command), "command")
+
+
+def readable_event(event: Event) -> dict[str, Any]:
+    """The fields of an event, in the same words."""
+    return _readable(event_dict(event), "event")
+
+
+def _readable(fields: dict[str, Any], name_field: str) -> dict[str, Any]:
+    del fields[name_field]
     found: dict[str, Any] = {}
-    for field in _fields(type(thing)):
-        value = getattr(thing, field)
-        name = "user_id" if field == "member_id" else field.removesuffix("_ns")
+    for field, value in fields.items():
+        name = "user_id" if field == "member_id" else field
         if field.endswith("_ns"):
-            name += "_time"
+            name = field.removesuffix("_ns") + "_time"
         found[name] = _value(field, value)
     return found
-
-
-def _fields(kind: type) -> tuple[str, ...]:
-    """In the order of declaration where there is one."""
-    declared = getattr(kind, "__dataclass_fields__", None)
-    if declared is not None:
-        return tuple(declared)
-    return tuple(kind.__slots__)  # type: ignore[attr-defined]
 
 
 def _value(field: str, value: Any) -> Any:

@@ -1,7 +1,7 @@
 """What the exchange has recorded: status, ledger, audit trail, state hash, snapshots."""
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 from augury.codec.commands import decode_command
 from augury.codec.ids import format_id
@@ -13,7 +13,7 @@ from augury.gateways.operator.clock import clock_of
 from augury.gateways.operator.context import Call, Operator
 from augury.gateways.operator.errors import OperatorError, invalid
 from augury.gateways.operator.outcomes import APPLIED
-from augury.gateways.operator.readable import name_of, readable
+from augury.gateways.operator.readable import name_of, readable_command
 from augury.ports.log import Record
 
 MOST_RECORDS_SCANNED: Final = 50_000
@@ -173,7 +173,7 @@ def _scan(
         if record.sequence > last or record.sequence > after + MOST_RECORDS_SCANNED:
             break
         reached = record.sequence
-        command = decode_command(record.schema_version, record.payload)
+        command = decode_command(record.payload, record.schema_version)
         if wanted.matches(command):
             found.append((record, command))
             if newest and len(found) > limit:
@@ -200,12 +200,11 @@ def _audit_record(
     operator: Operator, record: Record, command: Command, known: dict[int, str]
 ) -> answers.AuditRecord:
     outcome = operator.outcomes.of(record.sequence)
-    fields: dict[str, Any] = readable(command)
     return answers.AuditRecord(
         sequence=record.sequence,
         time=rfc3339(record.time_ns),
         command=name_of(command),
-        fields=fields,
+        fields=readable_command(command),
         outcome=known.get(record.sequence) if outcome is None else outcome,
         schema_version=record.schema_version,
         rules_version=record.rules_version,

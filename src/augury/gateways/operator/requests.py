@@ -37,11 +37,11 @@ Subaccount = Annotated[int, Meta(ge=0, le=32)]
 Limit = Annotated[int, Meta(ge=1, le=1000)]
 
 
-class Request(Struct, forbid_unknown_fields=True, kw_only=True):
+class Request(Struct, forbid_unknown_fields=True):
     """Base of bodies. A field that may be left out is ``UNSET`` then."""
 
 
-class Query(Struct, forbid_unknown_fields=True, kw_only=True):
+class Query(Struct, forbid_unknown_fields=True):
     """Base of queries; values arrive as text."""
 
 
@@ -111,7 +111,7 @@ class SeriesDetails(Request):
     product_metadata: Details | UnsetType | None = UNSET
 
 
-class CreateSeries(SeriesDetails):
+class CreateSeries(SeriesDetails, kw_only=True):
     """``fee_multiplier`` scales the fees of ``fee_type`` (rules, section 10)."""
 
     ticker: Ticker
@@ -140,7 +140,7 @@ class EventDetails(Request):
     competition_scope: Name | UnsetType | None = UNSET
 
 
-class CreateEvent(EventDetails):
+class CreateEvent(EventDetails, kw_only=True):
     ticker: Ticker
     series_ticker: Ticker
     mutually_exclusive: bool = False
@@ -191,7 +191,7 @@ class PriceRange(Request):
     step: Price
 
 
-class CreateMarket(MarketDetails):
+class CreateMarket(MarketDetails, kw_only=True):
     """Without ``open_time`` the market opens at once. ``latest_expiration_time`` defaults to a
     week after the close. ``price_ranges`` are needed only for a structure of one's own."""
 
