@@ -1,0 +1,5 @@
+"""One order for all commands, durable before they count."""
+
+from augury.sequencer.sequencer import Sequencer
+
+__all__ = ["Sequencer"]
