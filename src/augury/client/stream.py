@@ -1,0 +1,221 @@
+"""The WebSocket half of the client: a socket that stays up.
+
+A lost connection is opened again with growing pauses and every subscription is made again. The
+reader is told about both, because what happened in between was missed and must be read by REST
+or arrives as a new snapshot.
+"""
+
+import asyncio
+import json
+import random
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from augury.client.signing import Signer
+
+WS_PATH = "/trade-api/ws/v2"
+
+
+class Received(NamedTuple):
+    """One message of the exchange. ``msg`` is empty when the message has no body."""
+
+    type: str
+    sid: int | None
+    seq: int | None
+    msg: dict[str, Any]
+    raw: dict[str, Any]
+
+
+class Connected(NamedTuple):
+    """The socket is open and all subscriptions have been asked for. ``attempt`` counts from 1."""
+
+    attempt: int
+
+
+class Disconnected(NamedTuple):
+    """The socket is gone; the stream is about to open it again."""
+
+    reason: str
+
+
+StreamEvent = Received | Connected | Disconnected
+
+
+class StreamRefused(Exception):
+    """The exchange refused the handshake for a reason that trying again does not change."""
+
+
+class Subscription:
+    """What was asked for; ``sids`` maps each channel to its number on the present connection."""
+
+    def __init__(
+        self, channels: tuple[str, ...], market_tickers: list[str], options: dict[str, Any]
+    ) -> None:
+        self.channels = channels
+        self.market_tickers = market_tickers
+        self.options = options
+        self.sids: dict[str, int] = {}
+
+    def params(self) -> dict[str, Any]:
+        params: dict[str, Any] = {"channels": list(self.channels), **self.options}
+        if self.market_tickers:
+            params["market_tickers"] = self.market_tickers
+        return params
+
+
+class Stream:
+    """Iterate over it to receive events; it runs until the iteration is left.
+
+        stream = Stream("http://127.0.0.1:8080", signer)
+        await stream.subscribe("ticker", "trade")
+        async for event in stream:
+            ...
+
+    Subscriptions may be made before the iteration starts and while it runs. One task iterates.
+    Raises ``StreamRefused`` when the handshake is answered with 400, 401, 403 or 404.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        signer: Signer | None = None,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        first_pause: float = 0.2,
+        longest_pause: float = 5.0,
+        proxy: bool = True,
+    ) -> None:
+        parts = urlsplit(url)
+        scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+        path = parts.path if parts.path.endswith("/ws/v2") else WS_PATH
+        self._url = f"{scheme}://{parts.netloc}{path}"
+        self._path = path
+        self._signer = signer
+        self._ssl = ssl_context
+        self._first_pause = first_pause
+        self._longest_pause = longest_pause
+        self._proxy = proxy
+        self._socket: ClientConnection | None = None
+        self._subscriptions: list[Subscription] = []
+        self._asked: dict[int, Subscription] = {}
+        self._next_id = 0
+
+    @property
+    def connected(self) -> bool:
+        return self._socket is not None
+
+    async def subscribe(
+        self, *channels: str, market_tickers: Sequence[str] = (), **options: Any
+    ) -> Subscription:
+        """Ask for channels now and after every reconnect. ``options`` are further params."""
+        subscription = Subscription(channels, list(market_tickers), options)
+        self._subscriptions.append(subscription)
+        await self._ask(subscription)
+        return subscription
+
+    async def unsubscribe(self, subscription: Subscription) -> None:
+        """Stop it for good."""
+        self._subscriptions.remove(subscription)
+        await self._drop(subscription)
+
+    async def renew(self, subscription: Subscription) -> None:
+        """Leave and ask again on the same socket, for a fresh snapshot."""
+        await self._drop(subscription)
+        await self._ask(subscription)
+
+    async def add_markets(self, subscription: Subscription, tickers: Sequence[str]) -> None:
+        """Widen a subscription that names its markets."""
+        new = [ticker for ticker in tickers if ticker not in subscription.market_tickers]
+        subscription.market_tickers.extend(new)
+        for sid in subscription.sids.values():
+            await self.send(
+                "update_subscription",
+                {"sid": sid, "action": "add_markets", "market_tickers": new},
+            )
+
+    async def send(self, command: str, params: dict[str, Any] | None = None) -> int:
+        """Send a command; returns the id its answer will carry, 0 when there is no socket."""
+        if self._socket is None:
+            return 0
+        self._next_id += 1
+        frame: dict[str, Any] = {"id": self._next_id, "cmd": command}
+        if params is not None:
+            frame["params"] = params
+        try:
+            await self._socket.send(json.dumps(frame))
+        except WebSocketException:
+            return 0  # the reading side notices and opens a new socket
+        return self._next_id
+
+    async def __aiter__(self) -> AsyncIterator[StreamEvent]:
+        attempt = 0
+        pause = self._first_pause
+        while True:
+            attempt += 1
+            try:
+                async with connect(
+                    self._url,
+                    additional_headers=self._handshake_headers(),
+                    ssl=self._ssl,
+                    proxy=True if self._proxy else None,
+                    compression=None,
+                    max_size=None,
+                ) as socket:
+                    self._socket = socket
+                    for subscription in self._subscriptions:
+                        await self._ask(subscription)
+                    yield Connected(attempt)
+                    async for frame in socket:
+                        pause = self._first_pause
+                        yield self._read(frame)
+                    reason = f"closed: {socket.close_code} {socket.close_reason}".rstrip()
+            except InvalidStatus as error:
+                status = error.response.status_code
+                if status in {400, 401, 403, 404}:
+                    text = bytes(error.response.body or b"")[:200].decode(errors="replace")
+                    raise StreamRefused(f"handshake answered {status} {text}".rstrip()) from error
+                reason = f"handshake answered {status}"
+            except (OSError, TimeoutError, WebSocketException) as error:
+                reason = f"{type(error).__name__}: {error}"
+            finally:
+                self._socket = None
+                self._asked.clear()
+                for subscription in self._subscriptions:
+                    subscription.sids.clear()
+            yield Disconnected(reason)
+            # Many clients lose the same server at once; without chance they would all come back
+            # at the same moment.
+            await asyncio.sleep(pause * random.uniform(0.7, 1.3))
+            pause = min(pause * 2, self._longest_pause)
+
+    def _handshake_headers(self) -> dict[str, str]:
+        return self._signer.headers("GET", self._path) if self._signer else {}
+
+    async def _ask(self, subscription: Subscription) -> None:
+        number = await self.send("subscribe", subscription.params())
+        if number:
+            self._asked[number] = subscription
+
+    async def _drop(self, subscription: Subscription) -> None:
+        if subscription.sids:
+            await self.send("unsubscribe", {"sids": sorted(subscription.sids.values())})
+            subscription.sids.clear()
+
+    def _read(self, frame: str | bytes) -> Received:
+        raw = json.loads(frame)
+        msg = raw.get("msg")
+        if not isinstance(msg, dict):
+            msg = {}
+        kind = str(raw.get("type", ""))
+        sid = raw.get("sid")
+        if kind == "subscribed":
+            sid = msg.get("sid")
+            asked = self._asked.get(raw.get("id", 0))
+            if asked is not None and sid is not None:
+                asked.sids[str(msg.get("channel"))] = sid
+        return Received(kind, sid, raw.get("seq"), msg, raw)

@@ -1,0 +1,1 @@
+"""The worlds that come with Augury, as data: ``augury serve --world demo``."""
