@@ -5,12 +5,20 @@ the next page (0 begins with the newest). Rows that arrive later never shift a p
 include ``min_ns`` and exclude ``max_ns``; 0 leaves that end open. An empty string or sequence
 and ``subaccount=None`` mean "any".
 
-A reader that must see what it wrote awaits ``History.wait_for`` first. Raises
+A reader that must see what it wrote awaits ``History.wait_for`` first. Everything here raises
 ``HistoryUnavailable`` when the database cannot be read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+from sqlalchemy import BigInteger, ClauseElement, Column, Select, bindparam, desc, func, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from augury.projections import tables as t
+from augury.projections.database import HistoryDatabase, HistoryUnavailable
+from augury.projections.ledger import ledger_entries
+from augury.projections.reader import HistoryReader
 from augury.projections.rows import (
     ActionRow,
     CandleRow,
@@ -23,6 +31,7 @@ from augury.projections.rows import (
     TradeRow,
     TransferRow,
 )
+from augury.projections.statements import Prepared
 
 __all__ = [
     "ActionRow",
@@ -39,16 +48,21 @@ __all__ = [
     "TransferRow",
 ]
 
-
-class HistoryUnavailable(Exception):
-    """The history database cannot be read at the moment; trading goes on."""
+R = TypeVar("R")
+Condition = ColumnElement[bool]
 
 
 class HistoryQueries:
-    """Typed reads of the history database at ``url``."""
+    """Typed reads of a history database. Belongs to the event loop's thread."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, database: HistoryDatabase) -> None:
+        self._reader = HistoryReader(database)
+        self._dialect = database.engine.dialect
+        self._prepared: dict[tuple[Any, ...], Prepared] = {}
+
+    def close(self) -> None:
+        """Wait for reads that are under way, then disconnect."""
+        self._reader.close()
 
     async def fills(
         self,
@@ -63,7 +77,15 @@ class HistoryQueries:
         max_ns: int = 0,
     ) -> list[FillRow]:
         """Fills of one member. The id of a row is its ``trade_id``."""
-        raise NotImplementedError
+        c = t.fills.c
+        filters = _Filters()
+        filters.equal(c.member_id, member_id)
+        filters.equal(c.subaccount, subaccount)
+        filters.equal(c.market_ticker, market_ticker or None)
+        filters.equal(c.order_id, order_id or None)
+        filters.times(c.trade_id, c.time_ns, t.ID_SHIFT, min_ns, max_ns)
+        rows = await self._page(t.fills, c.trade_id, filters, limit, before_id)
+        return [_fill(row) for row in rows]
 
     async def trades(
         self,
@@ -75,7 +97,12 @@ class HistoryQueries:
         max_ns: int = 0,
     ) -> list[TradeRow]:
         """Public trades of one market or of all. The id of a row is its ``trade_id``."""
-        raise NotImplementedError
+        c = t.trades.c
+        filters = _Filters()
+        filters.equal(c.market_ticker, market_ticker or None)
+        filters.times(c.trade_id, c.time_ns, t.ID_SHIFT, min_ns, max_ns)
+        rows = await self._page(t.trades, c.trade_id, filters, limit, before_id)
+        return [TradeRow(*row) for row in rows]
 
     async def orders(
         self,
@@ -94,11 +121,23 @@ class HistoryQueries:
 
         With both kinds of tickers an order must match both.
         """
-        raise NotImplementedError
+        c = t.orders.c
+        filters = _Filters()
+        filters.equal(c.member_id, member_id)
+        filters.equal(c.subaccount, subaccount)
+        filters.any_of(c.market_ticker, market_tickers)
+        filters.any_of(t.markets.c.event_ticker, event_tickers, _in_markets(c.market_ticker))
+        filters.literal(c.status, status, known=("executed", "canceled"))
+        filters.times(c.order_id, c.created_ns, 0, min_created_ns, max_created_ns)
+        rows = await self._page(t.orders, c.order_id, filters, limit, before_id)
+        return [_order(row) for row in rows]
 
     async def order(self, order_id: int) -> OrderRow | None:
         """One finished order, whoever owns it; None when it is unknown or still open."""
-        raise NotImplementedError
+        filters = _Filters()
+        filters.equal(t.orders.c.order_id, order_id)
+        rows = await self._page(t.orders, t.orders.c.order_id, filters, 1, 0)
+        return _order(rows[0]) if rows else None
 
     async def settlements(
         self,
@@ -113,7 +152,15 @@ class HistoryQueries:
         max_ns: int = 0,
     ) -> list[SettlementRow]:
         """Settled positions of one member by ``settlement_id``, newest settled first."""
-        raise NotImplementedError
+        c = t.settlements.c
+        filters = _Filters()
+        filters.equal(c.member_id, member_id)
+        filters.equal(c.subaccount, subaccount)
+        filters.equal(c.market_ticker, market_ticker or None)
+        filters.any_of(c.event_ticker, event_tickers)
+        filters.times(c.settlement_id, c.settled_ns, t.ID_SHIFT, min_ns, max_ns)
+        rows = await self._page(t.settlements, c.settlement_id, filters, limit, before_id)
+        return [SettlementRow(*row) for row in rows]
 
     async def transfers(
         self,
@@ -125,7 +172,12 @@ class HistoryQueries:
         max_ns: int = 0,
     ) -> list[TransferRow]:
         """Transfers between a member's subaccounts by ``transfer_id``."""
-        raise NotImplementedError
+        c = t.transfers.c
+        filters = _Filters()
+        filters.equal(c.member_id, member_id)
+        filters.times(c.transfer_id, c.time_ns, 0, min_ns, max_ns)
+        rows = await self._page(t.transfers, c.transfer_id, filters, limit, before_id)
+        return [TransferRow(*row) for row in rows]
 
     async def cash_movements(
         self,
@@ -138,7 +190,13 @@ class HistoryQueries:
         max_ns: int = 0,
     ) -> list[CashMovementRow]:
         """Deposits and withdrawals by ``movement_id``, of one member or (0) of all."""
-        raise NotImplementedError
+        c = t.cash_movements.c
+        filters = _Filters()
+        filters.equal(c.member_id, member_id or None)
+        filters.equal(c.kind, kind or None)
+        filters.times(c.movement_id, c.time_ns, t.ID_SHIFT, min_ns, max_ns)
+        rows = await self._page(t.cash_movements, c.movement_id, filters, limit, before_id)
+        return [CashMovementRow(*row) for row in rows]
 
     async def ledger(
         self,
@@ -154,28 +212,96 @@ class HistoryQueries:
 
         ``before`` is that pair of the last line received.
         """
-        raise NotImplementedError
+        c = ledger_entries.c
+        filters = _Filters()
+        filters.equal(c.member_id, member_id or None)
+        filters.equal(c.subaccount, subaccount)
+        filters.times(c.entry_id, c.time_ns, t.ID_SHIFT, min_ns, max_ns)
+        if before[0]:
+            filters.before_pair(c.entry_id, c.line, before)
+        prepared = self._prepare(
+            ("ledger", filters.shape),
+            lambda: filters.select(ledger_entries).order_by(desc(c.entry_id), desc(c.line)),
+        )
+        rows = await self._read(prepared, {**filters.values, "row_limit": limit})
+        return [LedgerRow(*row) for row in rows]
 
     async def ledger_totals(self) -> dict[str, int]:
         """Sum of the lines per account name, micro-dollars. They sum to zero.
 
         Reads everything: for checks and reports, not for pages.
         """
-        raise NotImplementedError
+        c = ledger_entries.c
+        statement = (
+            select(c.account, func.cast(func.sum(c.amount), BigInteger))
+            .group_by(c.account)
+            .order_by(c.account)
+        )
+        prepared = self._prepare(("ledger_totals",), lambda: statement)
+        rows = await self._read(prepared, {}, long=True)
+        return {account: int(total) for account, total in rows}
 
     async def lifecycle(
         self, market_ticker: str = "", *, limit: int = 100, before_id: int = 0
     ) -> list[LifecycleRow]:
         """Steps in the life of one market or of all, by ``lifecycle_id``."""
-        raise NotImplementedError
+        c = t.lifecycle.c
+        filters = _Filters()
+        filters.equal(c.market_ticker, market_ticker or None)
+        rows = await self._page(t.lifecycle, c.lifecycle_id, filters, limit, before_id)
+        return [LifecycleRow(*row) for row in rows]
 
     async def candles(self, market_ticker: str, start_ts: int, end_ts: int) -> list[CandleRow]:
         """Minutes with a change, ``start_ts <= candle.end_ts <= end_ts``, oldest first."""
-        raise NotImplementedError
+        c = t.candles.c
+        statement = (
+            select(t.candles)
+            .where(c.market_ticker == bindparam("market_ticker"))
+            .where(c.end_ts.between(bindparam("start_ts"), bindparam("end_ts")))
+            .order_by(c.end_ts)
+        )
+        prepared = self._prepare(("candles",), lambda: statement)
+        values = {"market_ticker": market_ticker, "start_ts": start_ts, "end_ts": end_ts}
+        rows = await self._read(prepared, values, long=True)
+        return [CandleRow(*row) for row in rows]
 
     async def candle_before(self, market_ticker: str, start_ts: int) -> CandleRow | None:
         """The newest minute with a change that ended before ``start_ts``."""
-        raise NotImplementedError
+        c = t.candles.c
+        statement = (
+            select(t.candles)
+            .where(c.market_ticker == bindparam("market_ticker"))
+            .where(c.end_ts < bindparam("start_ts"))
+            .order_by(desc(c.end_ts))
+            .limit(1)
+        )
+        prepared = self._prepare(("candle_before",), lambda: statement)
+        values = {"market_ticker": market_ticker, "start_ts": start_ts}
+        rows = await self._read(prepared, values)
+        return CandleRow(*rows[0]) if rows else None
+
+    async def candles_since(self, start_ts: int) -> list[CandleRow]:
+        """For every market its newest candle with ``end_ts <= start_ts`` and all later ones.
+
+        Ordered by market and time.
+        """
+        c, older = t.candles.c, t.candles.alias("older").c
+        newest_older = (
+            select(func.max(older.end_ts))
+            .where(older.market_ticker == t.markets.c.market_ticker)
+            .where(older.end_ts <= bindparam("start_ts"))
+            .scalar_subquery()
+        )
+        statement = (
+            select(t.candles)
+            # By way of the markets, so that each market's candles are found by their key.
+            .join_from(t.markets, t.candles, c.market_ticker == t.markets.c.market_ticker)
+            .where(c.end_ts >= func.coalesce(newest_older, 0))
+            .order_by(c.market_ticker, c.end_ts)
+        )
+        prepared = self._prepare(("candles_since",), lambda: statement)
+        rows = await self._read(prepared, {"start_ts": start_ts}, long=True)
+        return [CandleRow(*row) for row in rows]
 
     async def actions(
         self,
@@ -187,4 +313,157 @@ class HistoryQueries:
         subject: str = "",
     ) -> list[ActionRow]:
         """The audit trail by ``sequence``: every command that is not plain trading."""
-        raise NotImplementedError
+        c = t.actions.c
+        filters = _Filters()
+        filters.equal(c.member_id, member_id or None)
+        filters.equal(c.command, command or None)
+        filters.equal(c.subject, subject or None)
+        rows = await self._page(t.actions, c.sequence, filters, limit, before_id)
+        return [ActionRow(*row) for row in rows]
+
+    # --- how -------------------------------------------------------------------------------------
+
+    async def _page(
+        self, table: Any, key: Column[int], filters: "_Filters", limit: int, before_id: int
+    ) -> list[tuple[Any, ...]]:
+        if before_id:
+            filters.before(key, before_id)
+        prepared = self._prepare(
+            (table.name, filters.shape),
+            lambda: filters.select(table).order_by(desc(key)),
+        )
+        return await self._read(prepared, {**filters.values, "row_limit": limit})
+
+    def _prepare(self, shape: tuple[Any, ...], build: Callable[[], ClauseElement]) -> Prepared:
+        """Statements are kept by shape: which filters are used, not their values."""
+        prepared = self._prepared.get(shape)
+        if prepared is None:
+            prepared = self._prepared[shape] = Prepared(build(), self._dialect)
+        return prepared
+
+    async def _read(
+        self, prepared: Prepared, values: dict[str, Any], *, long: bool = False
+    ) -> list[tuple[Any, ...]]:
+        return await self._reader.read(prepared.sql, prepared.parameters(**values), long=long)
+
+
+class _Filters:
+    """Conditions of one query with their values; ``shape`` identifies the statement."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self._conditions: list[tuple[str, Callable[[], Condition]]] = []
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self._conditions)
+
+    def select(self, table: Any) -> Select[Any]:
+        statement = select(table).where(*(condition() for _, condition in self._conditions))
+        return statement.limit(bindparam("row_limit", type_=BigInteger))
+
+    def equal(self, column: Column[Any], value: object | None) -> None:
+        if value is not None:
+            name = f"{column.name}_is"
+            self.values[name] = value
+            self._conditions.append((name, lambda: column == bindparam(name)))
+
+    def literal(self, column: Column[str], value: str, *, known: Sequence[str]) -> None:
+        """Equality with a value written into the statement, so that partial indexes fit."""
+        if not value:
+            return
+        if value not in known:
+            raise ValueError(f"{column.name} is one of {known}, not {value!r}")
+        name = f"{column.name}_{value}"
+        self._conditions.append(
+            (name, lambda: column == bindparam(None, value, literal_execute=True))
+        )
+
+    def any_of(
+        self,
+        column: Column[str],
+        values: Sequence[str],
+        wrap: Callable[[Condition], Condition] | None = None,
+    ) -> None:
+        if not values:
+            return
+        names = [f"{column.name}_{index}" for index in range(len(values))]
+        self.values.update(zip(names, values, strict=True))
+
+        def condition() -> Condition:
+            found = column.in_([bindparam(name) for name in names])
+            return found if wrap is None else wrap(found)
+
+        self._conditions.append((f"{column.name}_in_{len(values)}", condition))
+
+    def before(self, key: Column[int], value: int) -> None:
+        self.values["before_id"] = value
+        self._conditions.append(("before_id", lambda: key < bindparam("before_id")))
+
+    def before_pair(self, first: Column[int], second: Column[int], pair: tuple[int, int]) -> None:
+        self.values.update(before_first=pair[0], before_second=pair[1])
+        self._conditions.append(
+            (
+                "before_pair",
+                lambda: (
+                    (first <= bindparam("before_first"))
+                    & ((first < bindparam("before_first")) | (second < bindparam("before_second")))
+                ),
+            )
+        )
+
+    def times(
+        self, key: Column[int], time: Column[int], shift: int, min_ns: int, max_ns: int
+    ) -> None:
+        """``min_ns <= time < max_ns``, with the key bounded as well so that its index serves.
+
+        Ids ascend with time: the newest mark before ``min_ns`` bounds them from below, the
+        oldest mark from ``max_ns`` on from above.
+        """
+        marks = t.timeline.c
+        scale = 1 << shift
+        if min_ns:
+            self.values["min_ns"] = min_ns
+
+            def lower() -> Condition:
+                mark = (
+                    select((marks.sequence + 1) * scale)
+                    .where(marks.time_ns < bindparam("min_ns"))
+                    .order_by(desc(marks.time_ns), desc(marks.sequence))
+                    .limit(1)
+                    .scalar_subquery()
+                )
+                return (time >= bindparam("min_ns")) & (key >= func.coalesce(mark, 0))
+
+            self._conditions.append(("min_ns", lower))
+        if max_ns:
+            self.values["max_ns"] = max_ns
+
+            def upper() -> Condition:
+                mark = (
+                    select(marks.sequence * scale)
+                    .where(marks.time_ns >= bindparam("max_ns"))
+                    .order_by(marks.time_ns, marks.sequence)
+                    .limit(1)
+                    .scalar_subquery()
+                )
+                return (time < bindparam("max_ns")) & (key < func.coalesce(mark, 2**63 - 1))
+
+            self._conditions.append(("max_ns", upper))
+
+
+def _in_markets(market_ticker: Column[str]) -> Callable[[Condition], Condition]:
+    return lambda found: market_ticker.in_(select(t.markets.c.market_ticker).where(found))
+
+
+def _fill(row: tuple[Any, ...]) -> FillRow:
+    fill = FillRow(*row)
+    # SQLite has no truth values.
+    fill.is_taker = bool(fill.is_taker)
+    return fill
+
+
+def _order(row: tuple[Any, ...]) -> OrderRow:
+    order = OrderRow(*row)
+    order.cancel_on_pause = bool(order.cancel_on_pause)
+    return order

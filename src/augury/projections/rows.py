@@ -171,7 +171,6 @@ class LifecycleRow:
 
     lifecycle_id: int
     market_ticker: str
-    event_ticker: str
     kind: str
     status: str
     reason: str

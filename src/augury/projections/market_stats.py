@@ -1,0 +1,152 @@
+"""What a market did in the last 24 hours, kept in memory minute by minute.
+
+Owns ``volume_24h`` and the ``previous_*`` fields of the market answers (rest reference, section
+3). Time is exchange time, so a virtual clock that jumps a day simply finds the window empty.
+Resolution is a minute: the window is 24 hours and up to one minute long.
+"""
+
+from array import array
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from augury.core.applied import Applied
+from augury.core.events import TickerChanged, TradeExecuted
+from augury.core.units import PRICE_ONE
+from augury.projections.candles import MINUTE_SECONDS, NANOS_PER_MINUTE
+from augury.projections.queries import HistoryQueries
+from augury.projections.rows import CandleRow
+
+WINDOW_MINUTES: Final = 24 * 60
+COMPACT_AFTER: Final = 256
+"""Expired minutes that a window may still carry before it is tidied up."""
+
+
+class DayStats(NamedTuple):
+    """Quantity in hundredths of a contract, YES prices; 0 where 24 hours ago is not known."""
+
+    volume_24h: int
+    previous_price: int
+    previous_yes_bid: int
+    previous_yes_ask: int
+
+
+NOTHING: Final = DayStats(0, 0, 0, 0)
+
+
+class _Window:
+    """One market's minutes with a change, oldest first; ``start`` is the first not expired.
+
+    Columns of numbers, because a busy market has 1,440 minutes and there may be thousands.
+    """
+
+    __slots__ = ("asks", "base", "bids", "minutes", "prices", "start", "total", "volumes")
+
+    def __init__(self) -> None:
+        self.minutes = array("i")
+        """Ends of minutes, in minutes since the epoch."""
+        self.bids = array("h")
+        self.asks = array("h")
+        self.prices = array("h")
+        self.volumes = array("q")
+        self.start = 0
+        self.total = 0
+        self.base: tuple[int, int, int] | None = None
+        """Bid, ask and last price at the end of the newest expired minute."""
+
+    def latest(self) -> tuple[int, int, int]:
+        if len(self.minutes) > self.start:
+            return self.bids[-1], self.asks[-1], self.prices[-1]
+        return self.base or (0, PRICE_ONE, 0)
+
+    def put(self, minute: int, bid: int, ask: int, price: int, volume: int) -> None:
+        """What the minute ends with, and what traded in it besides what was put before."""
+        minutes = self.minutes
+        if len(minutes) > self.start and minutes[-1] == minute:
+            self.bids[-1] = bid
+            self.asks[-1] = ask
+            self.prices[-1] = price
+            self.volumes[-1] += volume
+        else:
+            self.expire(minute - WINDOW_MINUTES - 1)
+            minutes.append(minute)
+            self.bids.append(bid)
+            self.asks.append(ask)
+            self.prices.append(price)
+            self.volumes.append(volume)
+        self.total += volume
+
+    def expire(self, minute: int) -> None:
+        """Minutes up to ``minute`` have left the window."""
+        start, end = self.start, len(self.minutes)
+        if start == end or self.minutes[start] > minute:
+            return
+        while start < end and self.minutes[start] <= minute:
+            self.total -= self.volumes[start]
+            start += 1
+        self.base = (self.bids[start - 1], self.asks[start - 1], self.prices[start - 1])
+        if start == end or start > COMPACT_AFTER:
+            for column in (self.minutes, self.bids, self.asks, self.prices, self.volumes):
+                del column[:start]
+            start = 0
+        self.start = start
+
+
+class MarketStats:
+    """Listens to applied records on the event loop and answers for any market at any time."""
+
+    def __init__(self) -> None:
+        self._windows: dict[str, _Window] = {}
+
+    async def load(self, queries: HistoryQueries, now_ns: int) -> None:
+        """Begin with the last 24 hours of history. Raises ``HistoryUnavailable``."""
+        start_ts = _expired_minute(now_ns) * MINUTE_SECONDS
+        self.restore(await queries.candles_since(start_ts))
+
+    def restore(self, candles: Iterable[CandleRow]) -> None:
+        """Begin with ``candles``, ascending by time for each market."""
+        self._windows.clear()
+        for candle in candles:
+            self._window(candle.market_ticker).put(
+                candle.end_ts // MINUTE_SECONDS,
+                candle.bid_close,
+                candle.ask_close,
+                candle.last_price,
+                candle.volume,
+            )
+
+    def observe(self, applied: Applied) -> None:
+        """Take the next applied record. Cheap: most records change no quote."""
+        for event in applied.events:
+            if isinstance(event, TickerChanged):
+                window = self._window(event.market_ticker)
+                bid, ask, price = window.latest()
+                if bid != event.bid_price or ask != event.ask_price:
+                    minute = -(-applied.time_ns // NANOS_PER_MINUTE)
+                    window.put(minute, event.bid_price, event.ask_price, price, 0)
+            elif isinstance(event, TradeExecuted):
+                window = self._window(event.market_ticker)
+                bid, ask, _ = window.latest()
+                minute = -(-applied.time_ns // NANOS_PER_MINUTE)
+                window.put(minute, bid, ask, event.price, event.quantity)
+
+    def of(self, market_ticker: str, now_ns: int) -> DayStats:
+        """The last 24 hours of a market as of ``now_ns``, which must not go back."""
+        window = self._windows.get(market_ticker)
+        if window is None:
+            return NOTHING
+        window.expire(_expired_minute(now_ns))
+        if window.base is None:
+            return DayStats(window.total, 0, 0, 0)
+        bid, ask, price = window.base
+        return DayStats(window.total, price, bid, ask)
+
+    def _window(self, market_ticker: str) -> _Window:
+        window = self._windows.get(market_ticker)
+        if window is None:
+            window = self._windows[market_ticker] = _Window()
+        return window
+
+
+def _expired_minute(now_ns: int) -> int:
+    """The newest minute that ended 24 hours ago or earlier."""
+    return now_ns // NANOS_PER_MINUTE - WINDOW_MINUTES

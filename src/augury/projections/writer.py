@@ -1,0 +1,152 @@
+"""Writes records into history, a batch and the new position in one transaction.
+
+Knows nothing of threads, queues or retries: whoever holds a writer calls it from one thread at a
+time, and after an error opens it again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Final
+
+from sqlalchemy import Table, bindparam, desc, select
+from sqlalchemy.engine import Dialect
+from sqlalchemy.pool import PoolProxiedConnection
+
+from augury.core.applied import Applied
+from augury.projections import tables as t
+from augury.projections.candles import CandleBook
+from augury.projections.collector import Collector, Rows
+from augury.projections.database import HistoryDatabase
+from augury.projections.rows import CandleRow
+from augury.projections.statements import Inserts, Prepared, Upserts, move_position
+
+INSERTED: Final[dict[str, Table]] = {
+    "trades": t.trades,
+    "fills": t.fills,
+    "orders": t.orders,
+    "settlements": t.settlements,
+    "escrow_remainders": t.escrow_remainders,
+    "cash_movements": t.cash_movements,
+    "transfers": t.transfers,
+    "lifecycle": t.lifecycle,
+    "timeline": t.timeline,
+    "actions": t.actions,
+}
+"""Attribute of ``Rows`` -> table it is appended to."""
+
+candle_values = attrgetter(*(field.name for field in fields(CandleRow)))
+
+
+class PositionMoved(Exception):
+    """Another writer works on the same history, or its position row is gone."""
+
+
+class HistoryWriter:
+    """A connection, the position it stands at, and the open candles."""
+
+    def __init__(self, database: HistoryDatabase) -> None:
+        self.database = database
+        self.position = 0
+        self.time_ns = 0
+        dialect = database.engine.dialect
+        self._inserts = {name: Inserts(table, dialect) for name, table in INSERTED.items()}
+        self._candles = Upserts(t.candles, dialect)
+        # A provisional market may vanish and be listed again under its ticker.
+        self._markets = Upserts(t.markets, dialect)
+        self._move = move_position(dialect)
+        self._newest_candle = _newest_candle(dialect)
+        self._connection: PoolProxiedConnection | None = None
+        self._cursor: Any = None
+        self._collector: Collector | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
+
+    def open(self) -> None:
+        """Prepare the tables, connect, and find the position. Raises ``database.errors``."""
+        self.close()
+        self.database.prepare()
+        connection = self.database.connect()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("SELECT sequence, time_ns FROM position")
+            position = cursor.fetchone()
+            assert position is not None, "prepare() makes sure of it"
+            cursor.execute("SELECT max(time_ns) FROM timeline")
+            last_mark = cursor.fetchone()
+            connection.commit()
+        except BaseException:
+            connection.close()
+            raise
+        self.position, self.time_ns = position
+        self._connection, self._cursor = connection, cursor
+        last_mark_ns = (last_mark[0] if last_mark else None) or 0
+        self._collector = Collector(CandleBook(self._read_newest_candle), last_mark_ns)
+
+    def write(self, records: Sequence[Applied]) -> None:
+        """Project ``records``, which follow the position without a gap, or nothing of them.
+
+        Raises ``PositionMoved`` or one of ``database.errors``; the writer is closed then.
+        """
+        connection, cursor, collector = self._connection, self._cursor, self._collector
+        assert connection is not None
+        assert collector is not None
+        last = records[-1]
+        try:
+            if self.database.is_sqlite:
+                cursor.execute("BEGIN IMMEDIATE")
+            for applied in records:
+                collector.add(applied)
+            self._insert(cursor, collector.take(), collector.candles.take_changed())
+            values = {"old": self.position, "sequence": last.sequence, "time_ns": last.time_ns}
+            cursor.execute(self._move.sql, self._move.parameters(**values))
+            if cursor.rowcount != 1:
+                raise PositionMoved(f"history is not at {self.position} any more")
+            connection.commit()
+        except BaseException:
+            self.close()
+            raise
+        self.position, self.time_ns = last.sequence, last.time_ns
+
+    def close(self) -> None:
+        """Undo what is not committed, disconnect, and forget what memory mirrored."""
+        connection = self._connection
+        self._connection = self._cursor = self._collector = None
+        if connection is not None:
+            try:
+                connection.rollback()
+            except self.database.errors:
+                # The connection is gone, and so is the transaction.
+                connection.invalidate()
+            connection.close()
+
+    def _insert(self, cursor: Any, rows: Rows, candles: list[CandleRow]) -> None:
+        for name, inserts in self._inserts.items():
+            new = getattr(rows, name)
+            if new:
+                inserts.run(cursor, new)
+        if rows.markets:
+            self._markets.run(cursor, rows.markets)
+        if candles:
+            self._candles.run(cursor, map(candle_values, candles))
+
+    def _read_newest_candle(self, market_ticker: str) -> CandleRow | None:
+        cursor = self._cursor
+        cursor.execute(
+            self._newest_candle.sql, self._newest_candle.parameters(market_ticker=market_ticker)
+        )
+        row = cursor.fetchone()
+        return None if row is None else CandleRow(*row)
+
+
+def _newest_candle(dialect: Dialect) -> Prepared:
+    candles = t.candles.c
+    statement = (
+        select(t.candles)
+        .where(candles.market_ticker == bindparam("market_ticker"))
+        .order_by(desc(candles.end_ts))
+        .limit(1)
+    )
+    return Prepared(statement, dialect)
