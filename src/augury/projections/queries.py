@@ -12,7 +12,17 @@ A reader that must see what it wrote awaits ``History.wait_for`` first. Everythi
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, ClauseElement, Column, Select, bindparam, desc, func, select
+from sqlalchemy import (
+    BigInteger,
+    ClauseElement,
+    Column,
+    Select,
+    bindparam,
+    desc,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from augury.projections import tables as t
@@ -374,9 +384,8 @@ class _Filters:
             return
         if value not in known:
             raise ValueError(f"{column.name} is one of {known}, not {value!r}")
-        name = f"{column.name}_{value}"
         self._conditions.append(
-            (name, lambda: column == bindparam(None, value, literal_execute=True))
+            (f"{column.name}_{value}", lambda: column == literal_column(f"'{value}'"))
         )
 
     def any_of(

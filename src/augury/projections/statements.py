@@ -29,7 +29,7 @@ class Prepared:
     __slots__ = ("_fixed", "_names", "sql")
 
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        compiled = statement.compile(dialect=dialect)
         self.sql = str(compiled)
         names: Sequence[str] | None = getattr(compiled, "positiontup", None)
         self._names = names

@@ -1,0 +1,158 @@
+"""A random but repeatable life of an exchange, with money in, out and across, and every ending.
+
+For tests that follow the money through a whole market: it trades in plain, fee-bearing, scalar
+and fractional markets, closes them, pays them, voids one, and disputes one.
+"""
+
+import random
+from collections.abc import Iterator
+from typing import Final
+
+from augury.core import commands as c
+from augury.core.applied import Applied
+from augury.core.commands import Command
+from augury.core.engine import Engine
+from augury.core.prices import PRICE_LEVEL_STRUCTURES
+from augury.core.units import NANOS_PER_SECOND
+
+START_NS: Final = 1_772_373_600_000_000_000
+HOUR_NS: Final = 3_600 * NANOS_PER_SECOND
+CLOSE_NS: Final = START_NS + 30 * HOUR_NS
+
+MEMBERS: Final = (1, 2, 3, 4)
+MARKETS: Final = {
+    "SKY-YES": "linear_cent",
+    "SKY-NO": "linear_cent",
+    "SKY-VOID": "tapered_deci_cent",
+    "SKY-SCALAR": "deci_cent",
+}
+
+
+class Story:
+    """An engine and everything it did; time passes with ``wait``."""
+
+    def __init__(self, seed: int) -> None:
+        self.engine = Engine()
+        self.applied: list[Applied] = []
+        self.now_ns = START_NS
+        self.chance = random.Random(seed)
+        self._orders: list[tuple[int, int]] = []
+
+    def do(self, command: Command) -> Applied:
+        applied = self.engine.apply(len(self.applied) + 1, self.now_ns, command)
+        self.applied.append(applied)
+        return applied
+
+    def wait(self, nanoseconds: int) -> None:
+        self.now_ns += nanoseconds
+
+    def list_everything(self) -> None:
+        for number in MEMBERS:
+            # One of them has the finer balances of a direct member.
+            precision = 100 if number == MEMBERS[-1] else 10_000
+            created = self.do(c.CreateMember(f"m{number}@example.com", "basic", precision))
+            assert created.sequence == number
+        for number in MEMBERS:
+            self.do(c.Deposit(number, 0, 5_000_000_000, f"cheque {number}"))
+        self.do(c.CreateSubaccount(1))
+        self.do(c.TransferBetweenSubaccounts(1, 0, 1, 1_000_000_000, "first transfer"))
+        self.do(c.CreateSeries("SKY", "quadratic_with_maker_fees", 1_000_000, "{}"))
+        self.do(c.CreateEvent("SKY-DAY", "SKY", False, "", "{}"))
+        for ticker, structure in MARKETS.items():
+            scalar = ticker == "SKY-SCALAR"
+            self.do(
+                c.CreateMarket(
+                    ticker=ticker,
+                    event_ticker="SKY-DAY",
+                    market_type="scalar" if scalar else "binary",
+                    open_ns=self.now_ns,
+                    close_ns=CLOSE_NS,
+                    expected_expiration_ns=0,
+                    latest_expiration_ns=CLOSE_NS + 240 * HOUR_NS,
+                    settlement_timer_seconds=60,
+                    can_close_early=True,
+                    price_level_structure=structure,
+                    price_ranges=PRICE_LEVEL_STRUCTURES[structure],
+                    fractional_trading_enabled=scalar,
+                    is_provisional=False,
+                    fee_waiver_expiration_ns=0,
+                    details="{}",
+                )
+            )
+
+    def trade(self, steps: int) -> None:
+        """``steps`` random commands; some are refused, as in life."""
+        for _ in range(steps):
+            # Often within one minute, now and then hours later.
+            pause = self.chance.choice((0, 0, 0, 1, 7, 7, 20, 40, 100, 900))
+            self.wait(min(pause * NANOS_PER_SECOND, CLOSE_NS - self.now_ns))
+            self.do(self._random_command())
+
+    def _random_command(self) -> Command:
+        chance = self.chance
+        kind = chance.random()
+        if kind < 0.62 or not self._orders:
+            return self._random_order()
+        if kind < 0.66:
+            return c.Deposit(chance.choice(MEMBERS), 0, chance.randint(1, 10**7))
+        if kind < 0.70:
+            return c.Withdraw(chance.choice(MEMBERS), 0, chance.randint(1, 10**7), "rent")
+        if kind < 0.74:
+            return c.TransferBetweenSubaccounts(
+                1, *chance.sample((0, 1), 2), chance.randint(1, 10**6), f"t{len(self.applied)}"
+            )
+        order_id, member_id = chance.choice(self._orders)
+        if kind < 0.88:
+            return c.CancelOrder(member_id, order_id)
+        if kind < 0.94:
+            return c.DecreaseOrder(member_id, order_id, reduce_by=100)
+        return c.AmendOrder(member_id, order_id, price=100 * chance.randint(30, 70))
+
+    def _random_order(self) -> Command:
+        chance = self.chance
+        member_id = chance.choice(MEMBERS)
+        ticker = chance.choice(tuple(MARKETS))
+        self._orders = [*self._orders[-40:], (len(self.applied) + 1, member_id)]
+        fractional = ticker == "SKY-SCALAR"
+        return c.PlaceOrder(
+            member_id,
+            chance.choice((0, 1)) if member_id == 1 else 0,
+            ticker,
+            f"order-{len(self.applied)}",
+            chance.choice(("buy", "sell")),
+            chance.choice(("yes", "no")),
+            (10 if fractional else 100) * chance.randint(*((400, 600) if fractional else (40, 60))),
+            (1 if fractional else 100) * chance.randint(1, 900 if fractional else 9),
+            chance.choice(("good_till_canceled",) * 4 + ("immediate_or_cancel",)),
+            self_trade_prevention=chance.choice(("taker_at_cross", "maker")),
+        )
+
+    def close_and_pay(self) -> None:
+        """Every market ends in its own way, and everybody is paid."""
+        self.now_ns = max(self.now_ns, CLOSE_NS)
+        self.do(c.Tick())
+        self.do(c.DetermineMarket("SKY-YES", "yes", expiration_value="sunny"))
+        self.do(c.DetermineMarket("SKY-NO", "yes"))
+        self.do(c.DisputeMarket("SKY-NO"))
+        self.do(c.DetermineMarket("SKY-NO", "no"))
+        self.do(c.DetermineMarket("SKY-VOID", "void"))
+        self.do(c.DetermineMarket("SKY-SCALAR", "scalar", 3_337))
+        self.wait(90 * NANOS_PER_SECOND)
+        self.do(c.Tick())
+
+
+def whole_life(seed: int, steps: int = 150) -> Story:
+    story = Story(seed)
+    story.list_everything()
+    story.trade(steps)
+    story.close_and_pay()
+    return story
+
+
+def batches(applied: list[Applied], chance: random.Random) -> Iterator[list[Applied]]:
+    """The same records cut into random runs."""
+    start = 0
+    while start < len(applied):
+        end = start + chance.randint(1, 40)
+        yield applied[start:end]
+        start = end
