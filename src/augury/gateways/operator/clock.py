@@ -2,6 +2,7 @@
 
 from augury.codec.text import parse_rfc3339, rfc3339
 from augury.core.applied import Applied
+from augury.core.events import Event
 from augury.core.units import NANOS_PER_SECOND
 from augury.gateways.operator import answers, requests
 from augury.gateways.operator.context import Call, Operator
@@ -53,26 +54,31 @@ async def advance_to_next_timer(operator: Operator, call: Call[None, None]) -> a
 
 
 async def _advance(operator: Operator, virtual: VirtualTime, target: int) -> answers.ClockMoved:
+    happened: list[Event] = []
+
+    def note(applied: Applied) -> None:
+        # Members may go on meanwhile; what their commands did is not the clock's doing.
+        happened.extend(applied.events[: applied.own_from])
+
+    undo = operator.gate.listen(note)
     try:
-        applied = raise_for_rejection(await virtual.advance_to(target))
+        raise_for_rejection(await virtual.advance_to(target))
     except ValueError as error:
         # Somebody else moved the clock further in the meantime.
         raise conflict("invalid_state", str(error)) from None
+    finally:
+        undo()
     clock = clock_of(operator)
     return answers.ClockMoved(
         mode=clock.mode,
         time=clock.time,
         next_timer_time=clock.next_timer_time,
-        event_count=len(applied.events),
-        events=_shown(applied),
+        event_count=len(happened),
+        events=[
+            answers.Happened(event=name_of(event), fields=readable_event(event))
+            for event in happened[:MOST_EVENTS_SHOWN]
+        ],
     )
-
-
-def _shown(applied: Applied) -> list[answers.Happened]:
-    return [
-        answers.Happened(event=name_of(event), fields=readable_event(event))
-        for event in applied.events[:MOST_EVENTS_SHOWN]
-    ]
 
 
 def _virtual(operator: Operator) -> VirtualTime:

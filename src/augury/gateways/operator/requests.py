@@ -118,7 +118,7 @@ class CreateSeries(SeriesDetails, kw_only=True):
     fee_type: Literal[
         "quadratic", "quadratic_with_maker_fees", "quadratic_with_combo_maker_fees", "flat"
     ] = "quadratic"
-    fee_multiplier: Annotated[int | float, Meta(ge=0, le=1000)] = 1
+    fee_multiplier: Annotated[float, Meta(ge=0, le=1000)] = 1
 
 
 class UpdateSeries(SeriesDetails):
@@ -323,7 +323,7 @@ class AuditQuery(Query):
 class AdvanceClock(Request):
     """Exactly one of the two."""
 
-    by_seconds: Annotated[int | float, Meta(gt=0, le=3_200_000_000)] | None = None
+    by_seconds: Annotated[float, Meta(gt=0, le=3_200_000_000)] | None = None
     to: Time | None = None
 
 
