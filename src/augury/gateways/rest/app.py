@@ -1,0 +1,333 @@
+"""The REST gateway as an ASGI application.
+
+Raw ASGI on purpose: between the server and a handler there is one dictionary look-up, the check
+of the signature and the count of the rate, and nothing else. Owns what all operations share:
+paths, methods, credentials, limits, bodies, errors, request ids. It must not know what any
+operation does.
+"""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from itertools import count
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from augury.gateways.auth import KEY_HEADER, AuthenticationError, Authenticator, Principal
+from augury.gateways.profiles import PROFILE_HEADER, PROFILES
+from augury.gateways.rate_limits import READ_BUCKET, RateLimiter
+from augury.gateways.rest.errors import ApiError, invalid, rate_limited
+from augury.gateways.rest.market_rows import MarketRows
+from augury.gateways.rest.openapi import document_json, document_yaml
+from augury.gateways.rest.operations import OPERATIONS, PUBLIC, Operation
+from augury.gateways.rest.request import Request, Services
+from augury.gateways.rest.routing import Router
+from augury.gateways.settings import BASE_PATH, RestSettings
+from augury.ports.exchange import ExchangeGate, Unavailable
+from augury.ports.history import HistoryProgress
+from augury.projections.market_stats import MarketStats
+from augury.projections.queries import HistoryQueries, HistoryUnavailable
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+Observer = Callable[[str, int, float], None]
+"""Told of every answer: operation id (or empty), status, seconds."""
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID_HEADER: Final = b"x-request-id"
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_BASE: Final = BASE_PATH.encode()
+_JSON: Final = (b"content-type", b"application/json")
+
+_UNAVAILABLE: Final = {
+    "storage": ("exchange_unavailable", "the exchange cannot store commands at the moment"),
+    "overloaded": ("exchange_overloaded", "too many requests are waiting; try again"),
+    "stopping": ("exchange_unavailable", "the exchange is stopping"),
+}
+
+
+class Disconnected(Exception):
+    """The client went away before its request was complete."""
+
+
+class _Answer:
+    """A finished answer, ready to be sent."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(
+        self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = (_JSON,)
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+
+class RestGateway:
+    """Answers HTTP requests under ``/trade-api/v2``.
+
+    ``address_of`` names the caller of a request without credentials, for the limit per address.
+    ``observe`` is called after every answer and must neither block nor raise.
+    """
+
+    def __init__(
+        self,
+        gate: ExchangeGate,
+        history: HistoryProgress,
+        queries: HistoryQueries,
+        statistics: MarketStats,
+        authenticator: Authenticator,
+        settings: RestSettings | None = None,
+        *,
+        limiter: RateLimiter | None = None,
+        observe: Observer | None = None,
+    ) -> None:
+        settings = settings or RestSettings()
+        self.limiter = limiter or RateLimiter(settings.tiers, enabled=settings.rate_limits)
+        self._settings = settings
+        self._authenticator = authenticator
+        self._observe = observe
+        self._services = Services(
+            gate,
+            history,
+            queries,
+            MarketRows(statistics, gate.now_ns),
+            self.limiter,
+            settings,
+        )
+        self._router = Router(OPERATIONS)
+        self._parameter_names = {
+            operation.id: frozenset(parameter.name for parameter in operation.parameters)
+            for operation in OPERATIONS
+        }
+        self._encoder = msgspec.json.Encoder()
+        self._documents: dict[str, Callable[[], tuple[bytes, bytes]]] = {
+            "/openapi.json": lambda: (document_json(), b"application/json"),
+            "/openapi.yaml": lambda: (document_yaml(), b"application/yaml"),
+        }
+        # An id is unique within and across processes, and costs next to nothing to make.
+        self._request_prefix = secrets.token_hex(6)
+        self._request_numbers = count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One HTTP request."""
+        started = time.perf_counter()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        call = _Call(scope, headers, self._settings.profile)
+        request_id = self._request_id(headers)
+        try:
+            answer = await self._handle(call, receive)
+        except ApiError as error:
+            answer = self._refuse(error, call)
+        except Unavailable as error:
+            code, message = _UNAVAILABLE.get(error.reason, _UNAVAILABLE["storage"])
+            answer = self._refuse(ApiError(503, code, message), call)
+        except HistoryUnavailable:
+            message = "history cannot be read at the moment"
+            answer = self._refuse(ApiError(503, "exchange_unavailable", message), call)
+        except Disconnected:
+            return
+        except Exception:
+            logger.exception(
+                "request %s failed: %s", request_id.decode("latin-1"), call.operation_id or "?"
+            )
+            message = "something went wrong on the server"
+            answer = self._refuse(ApiError(500, "internal_error", message), call)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": [
+                    *answer.headers,
+                    (b"content-length", b"%d" % len(answer.body)),
+                    (REQUEST_ID_HEADER, request_id),
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": answer.body})
+        if self._observe is not None:
+            self._observe(call.operation_id, answer.status, time.perf_counter() - started)
+
+    async def _handle(self, call: "_Call", receive: Receive) -> _Answer:
+        """Everything up to the finished answer. Raises what ``__call__`` translates."""
+        scope, headers = call.scope, call.headers
+        wanted = headers.get(PROFILE_HEADER)
+        if wanted is not None:
+            call.profile = _known_profile(wanted)
+        raw_path: bytes = scope["raw_path"]
+        path = _relative_path(raw_path)
+        if path.endswith("/"):
+            return _redirect(raw_path[:-1], scope["query_string"])
+        method: str = scope["method"]
+        route = self._router.find(path)
+        if route is None:
+            document = self._documents.get(path)
+            if document is None:
+                raise ApiError(404, "not_found", "there is no such path")
+            body, content_type = document()
+            return _Answer(200, body, ((b"content-type", content_type),))
+        operation = route.methods.get("GET" if method == "HEAD" else method)
+        if operation is None:
+            return self._other_method(method, route.methods, call)
+        call.operation_id = operation.id
+
+        principal = self._authenticate(operation, call, method, raw_path)
+        if principal is not None and wanted is None and principal.profile in PROFILES:
+            call.profile = principal.profile
+        if operation.handler is None:
+            raise ApiError(501, "not_implemented", f"{operation.id} is not implemented yet")
+        request = Request(
+            operation.id,
+            self._parameter_names[operation.id],
+            route.path_values,
+            scope["query_string"],
+            principal,
+            call.profile,
+        )
+        if operation.body is not None:
+            request.body = await self._read_body(headers, receive)
+        result = await operation.handler(self._services, request)
+        if result is None:
+            return _Answer(operation.status, b"", ())
+        return _Answer(operation.status, self._encoder.encode(result))
+
+    def _authenticate(
+        self, operation: Operation, call: "_Call", method: str, raw_path: bytes
+    ) -> Principal | None:
+        """The caller, when there are credentials or must be; counts the request.
+
+        Wrong credentials are refused on public operations too: whoever sends them believes to
+        be known, and would wonder about the limits and the profile of a stranger. A failed
+        attempt counts against the address, so that guessing is limited as well.
+        """
+        if operation.scope == PUBLIC and KEY_HEADER not in call.headers:
+            self._count_address(call)
+            return None
+        try:
+            principal = self._authenticator.authenticate(
+                call.headers, method, raw_path.decode("latin-1")
+            )
+        except AuthenticationError as error:
+            self._count_address(call)
+            raise ApiError(401, error.code, error.message) from None
+        if operation.scope not in principal.scopes and operation.scope != PUBLIC:
+            raise ApiError(
+                403, "insufficient_scope", f"the API key lacks the scope {operation.scope}"
+            )
+        if operation.cost:
+            tier = self._services.state.members[principal.member_id].usage_tier
+            if not self.limiter.take(principal.member_id, tier, operation.bucket, operation.cost):
+                raise rate_limited()
+        return principal
+
+    def _count_address(self, call: "_Call") -> None:
+        client = call.scope.get("client")
+        address = ("address", client[0] if client else "")
+        if not self.limiter.take(address, "basic", READ_BUCKET):
+            raise rate_limited()
+
+    async def _read_body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        """The whole body. Raises ``ApiError`` as soon as it is known to be too large."""
+        limit = self._settings.body_limit_bytes
+        announced = headers.get(b"content-length", b"0")
+        if announced.isdigit() and int(announced[:20]) > limit:
+            raise _too_large(limit)
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body", False):
+            if len(body) > limit:
+                raise _too_large(limit)
+            return body
+        parts = bytearray(body)
+        while message.get("more_body", False):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            parts += message.get("body", b"")
+            if len(parts) > limit:
+                raise _too_large(limit)
+        return bytes(parts)
+
+    def _other_method(self, method: str, methods: dict[str, Operation], call: "_Call") -> _Answer:
+        """A path that exists, asked in a way that does not."""
+        allowed = {*methods, "OPTIONS"}
+        if "GET" in methods:
+            allowed.add("HEAD")
+        allow = (b"allow", ", ".join(sorted(allowed)).encode())
+        if method == "OPTIONS":
+            return _Answer(204, b"", (allow,))
+        error = ApiError(405, "method_not_allowed", "the path exists, the method does not")
+        return _Answer(405, self._encoder.encode(error.answer(call.profile)), (_JSON, allow))
+
+    def _refuse(self, error: ApiError, call: "_Call") -> _Answer:
+        return _Answer(error.status, self._encoder.encode(error.answer(call.profile)))
+
+    def _request_id(self, headers: dict[bytes, bytes]) -> bytes:
+        """The id that the client chose, if it is a harmless one, or a new one."""
+        given = headers.get(REQUEST_ID_HEADER)
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given
+        return f"{self._request_prefix}-{next(self._request_numbers):x}".encode()
+
+
+class _Call:
+    """What is known about a request while it is handled, also when it fails."""
+
+    __slots__ = ("headers", "operation_id", "profile", "scope")
+
+    def __init__(self, scope: Scope, headers: dict[bytes, bytes], profile: str) -> None:
+        self.scope = scope
+        self.headers = headers
+        self.profile = profile
+        self.operation_id = ""
+
+
+def _known_profile(wanted: bytes) -> str:
+    profile = wanted.decode("latin-1")
+    if profile not in PROFILES:
+        raise invalid(f"KALSHI-API-PROFILE must be one of {', '.join(PROFILES)}")
+    return profile
+
+
+def _relative_path(raw_path: bytes) -> str:
+    """The path below the base path, decoded. Raises ``ApiError`` for tricks.
+
+    Nothing is normalized: a path that means another path is wrong, whatever it was meant for.
+    """
+    if not raw_path.startswith(_BASE):
+        raise ApiError(404, "not_found", "there is no such path")
+    relative = raw_path[len(_BASE) :]
+    decoded = relative
+    if b"%" in relative:
+        decoded = unquote_to_bytes(relative)
+        if decoded.count(b"/") != relative.count(b"/"):
+            raise invalid("the path contains an encoded slash")
+    try:
+        path = decoded.decode("utf-8")
+    except UnicodeDecodeError:
+        raise invalid("the path is not valid UTF-8") from None
+    if not path.isprintable():
+        raise invalid("the path contains a control character")
+    if not path.startswith("/") or "//" in path:
+        raise ApiError(404, "not_found", "there is no such path")
+    if "/." in path and not {".", ".."}.isdisjoint(path.split("/")):
+        raise invalid("the path contains a dot segment")
+    return path
+
+
+def _redirect(path: bytes, query: bytes) -> _Answer:
+    location = path + b"?" + query if query else path
+    return _Answer(301, b"", ((b"location", location),))
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError(413, "request_too_large", f"the body has more than {limit} bytes")

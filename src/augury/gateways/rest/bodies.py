@@ -1,0 +1,207 @@
+"""What clients send: the union of the request forms of all generations (compat.md, section 4).
+
+Unknown fields are ignored, because newer clients send fields of newer versions. ``null`` counts
+as absent. Types are strict: a count is a JSON integer, a dollar amount is a string.
+"""
+
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from augury.gateways.rest.errors import invalid
+
+T = TypeVar("T")
+
+Side = Literal["yes", "no"]
+Action = Literal["buy", "sell"]
+OrderType = Literal["limit", "market"]
+TimeInForce = Literal["good_till_canceled", "immediate_or_cancel", "fill_or_kill"]
+SelfTradePrevention = Literal["taker_at_cross", "maker"]
+
+Dollars = Annotated[str, Meta(description="US dollars as a decimal string.", examples=["0.5600"])]
+Count = Annotated[
+    str,
+    Meta(description="Contracts as a decimal string with up to 2 decimals.", examples=["10.00"]),
+]
+Subaccount = Annotated[int, Meta(ge=0, le=32)]
+
+
+class CreateOrderRequest(msgspec.Struct):
+    """An order. The price may be given for either side; a count in either form."""
+
+    ticker: str
+    side: Side
+    action: Action
+    client_order_id: str | None = None
+    count: int | None = None
+    count_fp: Count | None = None
+    type: OrderType | None = None
+    yes_price: int | None = None
+    no_price: int | None = None
+    yes_price_dollars: Dollars | None = None
+    no_price_dollars: Dollars | None = None
+    expiration_ts: int | None = None
+    time_in_force: TimeInForce | None = None
+    buy_max_cost: int | None = None
+    post_only: bool | None = None
+    reduce_only: bool | None = None
+    sell_position_floor: int | None = None
+    self_trade_prevention_type: SelfTradePrevention | None = None
+    order_group_id: str | None = None
+    cancel_order_on_pause: bool | None = None
+    subaccount: Subaccount | None = None
+
+
+class BatchCreateOrdersRequest(msgspec.Struct):
+    """Up to 20 orders, carried out in this order, each for itself."""
+
+    orders: list[CreateOrderRequest]
+
+
+class RawBatch(msgspec.Struct):
+    """A batch whose items are read one by one, so that a bad one does not spoil the others."""
+
+    orders: list[msgspec.Raw]
+
+
+class CancelItem(msgspec.Struct):
+    order_id: str
+    subaccount: Subaccount | None = None
+
+
+class BatchCancelOrdersRequest(msgspec.Struct):
+    """Up to 20 orders, named in one of three ways; plain ids are of the primary subaccount."""
+
+    ids: list[str] | None = None
+    orders: list[CancelItem] | None = None
+    order_ids: list[str] | None = None
+
+
+class AmendOrderRequest(msgspec.Struct):
+    """The new price or size of a resting order. ``count`` includes what is filled already."""
+
+    ticker: str
+    side: Side
+    action: Action
+    client_order_id: str | None = None
+    updated_client_order_id: str | None = None
+    yes_price: int | None = None
+    no_price: int | None = None
+    yes_price_dollars: Dollars | None = None
+    no_price_dollars: Dollars | None = None
+    count: int | None = None
+    count_fp: Count | None = None
+    subaccount: Subaccount | None = None
+
+
+class DecreaseOrderRequest(msgspec.Struct):
+    """Either by how much or to what; both forms of one number must agree."""
+
+    reduce_by: int | None = None
+    reduce_by_fp: Count | None = None
+    reduce_to: int | None = None
+    reduce_to_fp: Count | None = None
+    subaccount: Subaccount | None = None
+
+
+class QueuePositionsRequest(msgspec.Struct):
+    """The early form of asking for queue positions."""
+
+    order_ids: list[str]
+
+
+class CreateOrderGroupRequest(msgspec.Struct):
+    """The limit of contracts matched within 15 seconds; 1,000,000 when not given."""
+
+    contracts_limit: int | None = None
+    contracts_limit_fp: Count | None = None
+    subaccount: Subaccount | None = None
+
+
+class UpdateOrderGroupLimitRequest(msgspec.Struct):
+    """The new limit of contracts matched within 15 seconds."""
+
+    contracts_limit: int | None = None
+    contracts_limit_fp: Count | None = None
+
+
+class ApplySubaccountTransferRequest(msgspec.Struct):
+    """Move cents between two of one's own subaccounts, once per ``client_transfer_id``."""
+
+    client_transfer_id: str
+    from_subaccount: Subaccount
+    to_subaccount: Subaccount
+    amount_cents: int
+
+
+class CreateApiKeyRequest(msgspec.Struct):
+    """An RSA public key in PEM. ``scopes`` are ``read`` and ``write``; both by default."""
+
+    name: str
+    public_key: str
+    scopes: list[str] | None = None
+
+
+class GenerateApiKeyRequest(msgspec.Struct):
+    """Ask the server to make the key pair."""
+
+    name: str
+    scopes: list[str] | None = None
+
+
+class EmptyRequest(msgspec.Struct):
+    """Nothing needs to be sent; an empty body will do."""
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+DECODING_ERRORS: Final = (msgspec.DecodeError, ValueError, RecursionError)
+"""What a hostile body can raise: bad JSON, bad UTF-8, bad types, endless nesting."""
+
+
+class Body(Generic[T]):
+    """One kind of request body, for reading and for the OpenAPI document.
+
+    ``optional`` bodies may be absent and are then read as an empty object.
+    """
+
+    def __init__(self, documented: type[Any], reads: type[T], *, optional: bool = False) -> None:
+        self.documented = documented
+        self.optional = optional
+        self._decoder = msgspec.json.Decoder(reads)
+
+    def read(self, raw: bytes | memoryview | msgspec.Raw) -> T:
+        """Raises ``ApiError``."""
+        if self.optional and not raw:
+            raw = b"{}"
+        try:
+            return self._decoder.decode(raw)
+        except DECODING_ERRORS as error:
+            raise invalid(_explain(error)) from None
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, msgspec.ValidationError):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return "the body is nested too deeply"
+    return "the body is not valid JSON"
+
+
+def body(type_: type[T], *, optional: bool = False) -> Body[T]:
+    return Body(type_, type_, optional=optional)
+
+
+CREATE_ORDER: Final = body(CreateOrderRequest)
+BATCH_CREATE_ORDERS: Final = Body(BatchCreateOrdersRequest, RawBatch)
+BATCH_CANCEL_ORDERS: Final = body(BatchCancelOrdersRequest)
+AMEND_ORDER: Final = body(AmendOrderRequest)
+DECREASE_ORDER: Final = body(DecreaseOrderRequest)
+QUEUE_POSITIONS: Final = body(QueuePositionsRequest)
+CREATE_ORDER_GROUP: Final = body(CreateOrderGroupRequest, optional=True)
+UPDATE_ORDER_GROUP_LIMIT: Final = body(UpdateOrderGroupLimitRequest)
+SUBACCOUNT_TRANSFER: Final = body(ApplySubaccountTransferRequest)
+CREATE_API_KEY: Final = body(CreateApiKeyRequest)
+GENERATE_API_KEY: Final = body(GenerateApiKeyRequest)
+EMPTY: Final = body(EmptyRequest, optional=True)

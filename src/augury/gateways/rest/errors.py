@@ -1,0 +1,140 @@
+"""What is answered when a request is not carried out (rest.md, section 1, "Error body").
+
+Owns the shape of error bodies and the way from a rejection of the core to an HTTP answer.
+"""
+
+from typing import Final
+
+import msgspec
+
+from augury.core import rejections
+from augury.core.events import CommandRejected
+from augury.gateways.profiles import LATEST
+
+SERVICE: Final = "augury"
+
+INVALID_CURSOR: Final = "invalid_cursor"
+INVALID_ORDER: Final = "invalid_order"
+INVALID_PARAMETERS: Final = "invalid_parameters"
+NOT_FOUND: Final = "not_found"
+
+
+class ErrorBody(msgspec.Struct, omit_defaults=True):
+    """What went wrong. ``code`` is for programs, ``message`` and ``details`` for people."""
+
+    code: str
+    message: str
+    details: str | None = None
+    service: str | None = None
+
+
+class ErrorAnswer(msgspec.Struct, omit_defaults=True):
+    """An error in both shapes that clients know: flat, and inside ``error``."""
+
+    code: str
+    message: str
+    details: str
+    error: ErrorBody
+    service: str | None = None
+
+
+class ApiError(Exception):
+    """Ends a request with ``status`` and an error body."""
+
+    def __init__(self, status: int, code: str, message: str, details: str = "") -> None:
+        super().__init__(status, code, message, details)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = details
+
+    def body(self, profile: str) -> ErrorBody:
+        """The error as it stands inside an answer, such as that of one item of a batch."""
+        service = None if profile == LATEST else SERVICE
+        return ErrorBody(self.code, self.message, self.details, service)
+
+    def answer(self, profile: str) -> ErrorAnswer:
+        """The error as the body of an answer."""
+        body = self.body(profile)
+        return ErrorAnswer(self.code, self.message, self.details, body, body.service)
+
+
+def invalid(message: str, code: str = INVALID_PARAMETERS) -> ApiError:
+    """The request is wrong in a way that needs no look at the exchange."""
+    return ApiError(400, code, message)
+
+
+def not_found(what: str) -> ApiError:
+    """Unknown, or somebody else's: callers must not be able to tell the difference."""
+    return ApiError(404, NOT_FOUND, f"{what} not found")
+
+
+_STATUS: Final = {
+    rejections.ALREADY_EXISTS: 409,
+    rejections.DUPLICATE_TRANSFER: 409,
+    rejections.EXCHANGE_PAUSED: 503,
+    rejections.FOK_INSUFFICIENT_VOLUME: 409,
+    rejections.MEMBER_SUSPENDED: 403,
+    rejections.ORDER_ALREADY_EXISTS: 409,
+    rejections.TRADING_PAUSED: 503,
+}
+
+_TEXTS: Final = {
+    rejections.ACCOUNT_NOT_FOUND: "the subaccount does not exist",
+    rejections.ALREADY_EXISTS: "it exists already",
+    rejections.AVAILABLE_BALANCE_TOO_LOW: "the available balance is too low",
+    rejections.CANNOT_UPDATE_FILLED_ORDER: "a filled order cannot be changed",
+    rejections.CLIENT_ORDER_ID_MISMATCH: "the order has another client_order_id",
+    rejections.DUPLICATE_TRANSFER: "a transfer with this client_transfer_id was made already",
+    rejections.EXCEEDED_ORDER_GROUP_LIMIT: "the order group has reached its contracts limit",
+    rejections.EXCEEDED_ORDER_LIMIT: "too many open orders",
+    rejections.EXCEEDED_SELL_POSITION_FLOOR: "the order would sell more than the position",
+    rejections.EXCHANGE_PAUSED: "the exchange is paused",
+    rejections.EXPIRATION_IN_PAST: "Expiration timestamp must be in the future",
+    rejections.FOK_INSUFFICIENT_VOLUME: "not enough resting volume to fill the order at once",
+    rejections.INVALID_AMEND_QUANTITY: "the new size is not above what is filled already",
+    rejections.INVALID_ORDER: "the order is not valid",
+    rejections.INVALID_ORDER_SIZE: "the size of the order is not valid",
+    rejections.INVALID_PARAMETERS: "the parameters are not valid",
+    rejections.INVALID_PRICE: "the price is not on the market's price grid",
+    rejections.INVALID_STATE: "this is not possible in the present state",
+    rejections.MARKET_ALREADY_CLOSED: "the market is closed",
+    rejections.MARKET_INACTIVE: "the market is not active",
+    rejections.MARKET_NOT_FOUND: "market not found",
+    rejections.MEMBER_SUSPENDED: "the member is suspended",
+    rejections.NOT_FOUND: "not found",
+    rejections.ORDER_ALREADY_EXISTS: "an order with this client_order_id exists already",
+    rejections.ORDER_GROUP_NOT_FOUND: "order group not found",
+    rejections.ORDER_SIDE_MISMATCH: "the order has another side or action",
+    rejections.ORDER_TICKER_MISMATCH: "the order is in another market",
+    rejections.POST_ONLY_CROSS: "a post-only order must not trade on entry",
+    rejections.SELF_CROSS_ATTEMPT: "the order would trade with an order of the same member",
+    rejections.TRADING_PAUSED: "trading is paused",
+}
+
+# Codes that the API has another name for.
+_CODES: Final = {
+    rejections.EXPIRATION_IN_PAST: INVALID_ORDER,
+    rejections.INVALID_PRICE: INVALID_PARAMETERS,
+}
+
+
+def from_rejection(rejection: CommandRejected) -> ApiError:
+    """The answer to a command that the core refused."""
+    return refusal(rejection.code, rejection.detail)
+
+
+def refusal(code: str, detail: str = "") -> ApiError:
+    """The answer that belongs to a code of ``rejections``."""
+    if code == rejections.POST_ONLY_CROSS:
+        # The documented answer has a space in the code and says why in the details.
+        return ApiError(400, "invalid order", _TEXTS[code], "post only cross")
+    status = _STATUS.get(code)
+    if status is None:
+        status = 404 if code.endswith("not_found") else 400
+    message = _TEXTS.get(code) or code.replace("_", " ")
+    return ApiError(status, _CODES.get(code, code), message, detail)
+
+
+def rate_limited() -> ApiError:
+    return ApiError(429, "too_many_requests", "too many requests")

@@ -1,0 +1,214 @@
+"""Markets as clients see them (rest.md, section 3, "Market fields that are computed").
+
+Owns the computed fields and a cache of encoded markets: between two changes of a market its row
+is the same bytes, so a list of a hundred markets costs little more than joining them.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from augury.codec.text import count_fp, price_dollars, rfc3339
+from augury.core.state import AMENDED, DETERMINED, DISPUTED, FINALIZED
+from augury.core.state import Market as LiveMarket
+from augury.core.units import NANOS_PER_SECOND, PRICE_ONE, PRICES_PER_CENT, QUANTITY_ONE
+from augury.gateways.profiles import market_result, market_status
+from augury.gateways.rest.answers import Market, MveSelectedLeg, Number, PriceRange
+from augury.gateways.rest.descriptions import (
+    Description,
+    description,
+    integer,
+    mapping,
+    mappings,
+    optional_number,
+    optional_text,
+    text,
+)
+from augury.projections.market_stats import DayStats, MarketStats
+
+MULTIVARIATE_PREFIX: Final = "KXMVE"
+
+STRIKE_TYPES: Final = frozenset(
+    {
+        "greater",
+        "greater_or_equal",
+        "less",
+        "less_or_equal",
+        "between",
+        "functional",
+        "custom",
+        "structured",
+    }
+)
+
+_RESULT_KNOWN: Final = frozenset({DETERMINED, DISPUTED, AMENDED, FINALIZED})
+_CACHED_ROWS: Final = 50_000
+
+
+def cents(price: int) -> Number:
+    """A price in cents, with a fraction only where the price has one."""
+    whole, rest = divmod(price, PRICES_PER_CENT)
+    return price / PRICES_PER_CENT if rest else whole
+
+
+def price_number(price: int) -> Number:
+    """A price in dollars as a JSON number."""
+    return price / PRICE_ONE
+
+
+def is_multivariate(market: LiveMarket) -> bool:
+    """Whether the market is a combination of others."""
+    return market.event.ticker.startswith(MULTIVARIATE_PREFIX) or bool(
+        text(description(market.details), "mve_collection_ticker")
+    )
+
+
+class MarketRows:
+    """Builds market rows and keeps them encoded, per profile, until something in them changes."""
+
+    def __init__(self, statistics: MarketStats, now_ns: Callable[[], int]) -> None:
+        self._statistics = statistics
+        self._now_ns = now_ns
+        self._encoder = msgspec.json.Encoder()
+        self._rows: dict[str, dict[int, tuple[tuple[object, ...], msgspec.Raw]]] = {}
+
+    def row(self, market: LiveMarket, profile: str) -> Market:
+        """The market, encoded already. Reads as a ``Market`` in answers only."""
+        rows = self._rows.get(profile)
+        if rows is None:
+            rows = self._rows[profile] = {}
+        bid = market.bids.best
+        ask = market.asks.best
+        day = self._statistics.of(market.ticker, self._now_ns())
+        key = (
+            market.updated_ns,
+            market.status,
+            market.event.updated_ns,
+            0 if bid is None else bid.price,
+            0 if bid is None else bid.quantity,
+            PRICE_ONE if ask is None else ask.price,
+            0 if ask is None else ask.quantity,
+            market.last_price,
+            market.volume,
+            market.open_interest,
+            day,
+        )
+        cached = rows.get(market.id)
+        if cached is not None and cached[0] == key:
+            return cast(Market, cached[1])
+        raw = msgspec.Raw(self._encoder.encode(build(market, profile, day)))
+        if len(rows) >= _CACHED_ROWS:
+            rows.clear()
+        rows[market.id] = (key, raw)
+        return cast(Market, raw)
+
+
+def build(market: LiveMarket, profile: str, day: DayStats) -> Market:
+    """The row of one market. An empty side shows as bid 0 and ask $1."""
+    found = description(market.details)
+    bid, ask = market.bids.best, market.asks.best
+    yes_bid, bid_size = (0, 0) if bid is None else (bid.price, bid.quantity)
+    yes_ask, ask_size = (PRICE_ONE, 0) if ask is None else (ask.price, ask.quantity)
+    no_bid, no_ask = PRICE_ONE - yes_ask, PRICE_ONE - yes_bid
+    expiration = rfc3339(market.latest_expiration_ns or market.close_ns)
+    settlement_value: int | UnsetType = UNSET
+    settlement_value_dollars: str | UnsetType = UNSET
+    if market.status in _RESULT_KNOWN and market.result != "void":
+        settlement_value = market.settlement_value // PRICES_PER_CENT
+        settlement_value_dollars = price_dollars(market.settlement_value)
+    strike_type = text(found, "strike_type")
+    collection = optional_text(found, "mve_collection_ticker")
+    return Market(
+        ticker=market.ticker,
+        event_ticker=market.event.ticker,
+        market_type=market.market_type,
+        title=text(found, "title"),
+        subtitle=text(found, "subtitle"),
+        yes_sub_title=text(found, "yes_sub_title"),
+        no_sub_title=text(found, "no_sub_title"),
+        created_time=rfc3339(market.created_ns),
+        updated_time=rfc3339(market.updated_ns),
+        open_time=rfc3339(market.open_ns),
+        close_time=rfc3339(market.close_ns),
+        expiration_time=expiration,
+        latest_expiration_time=expiration,
+        settlement_timer_seconds=market.settlement_timer_ns // NANOS_PER_SECOND,
+        status=market_status(market.status, profile),
+        response_price_units="usd_cent",
+        notional_value=100,
+        notional_value_dollars="1.0000",
+        yes_bid=cents(yes_bid),
+        yes_bid_dollars=price_dollars(yes_bid),
+        yes_bid_size_fp=count_fp(bid_size),
+        yes_ask=cents(yes_ask),
+        yes_ask_dollars=price_dollars(yes_ask),
+        yes_ask_size_fp=count_fp(ask_size),
+        no_bid=cents(no_bid),
+        no_bid_dollars=price_dollars(no_bid),
+        no_ask=cents(no_ask),
+        no_ask_dollars=price_dollars(no_ask),
+        last_price=cents(market.last_price),
+        last_price_dollars=price_dollars(market.last_price),
+        previous_yes_bid=day.previous_yes_bid // PRICES_PER_CENT,
+        previous_yes_bid_dollars=price_dollars(day.previous_yes_bid),
+        previous_yes_ask=day.previous_yes_ask // PRICES_PER_CENT,
+        previous_yes_ask_dollars=price_dollars(day.previous_yes_ask),
+        previous_price=day.previous_price // PRICES_PER_CENT,
+        previous_price_dollars=price_dollars(day.previous_price),
+        volume=market.volume // QUANTITY_ONE,
+        volume_fp=count_fp(market.volume),
+        volume_24h=day.volume_24h // QUANTITY_ONE,
+        volume_24h_fp=count_fp(day.volume_24h),
+        liquidity=0,
+        liquidity_dollars="0.0000",
+        open_interest=market.open_interest // QUANTITY_ONE,
+        open_interest_fp=count_fp(market.open_interest),
+        result=market_result(market.result, profile),
+        can_close_early=market.can_close_early,
+        expiration_value=market.expiration_value,
+        category=text(found, "category") or text(description(market.event.details), "category"),
+        risk_limit_cents=integer(found, "risk_limit_cents"),
+        rules_primary=text(found, "rules_primary"),
+        rules_secondary=text(found, "rules_secondary"),
+        tick_size=1,
+        price_level_structure=market.price_level_structure,
+        price_ranges=[
+            PriceRange(price_dollars(start), price_dollars(end), price_dollars(step))
+            for start, end, step in market.price_ranges
+        ],
+        fractional_trading_enabled=market.fractional_trading_enabled,
+        expected_expiration_time=_time(market.expected_expiration_ns),
+        settlement_value=settlement_value,
+        settlement_value_dollars=settlement_value_dollars,
+        settlement_ts=_time(market.settled_ns) if market.status == FINALIZED else UNSET,
+        fee_waiver_expiration_time=_time(market.fee_waiver_expiration_ns),
+        early_close_condition=optional_text(found, "early_close_condition"),
+        strike_type=strike_type if strike_type in STRIKE_TYPES else UNSET,
+        floor_strike=optional_number(found, "floor_strike"),
+        cap_strike=optional_number(found, "cap_strike"),
+        functional_strike=optional_text(found, "functional_strike"),
+        custom_strike=mapping(found, "custom_strike") or UNSET,
+        mve_collection_ticker=collection,
+        mve_selected_legs=UNSET if collection is UNSET else _legs(found),
+        primary_participant_key=optional_text(found, "primary_participant_key"),
+        is_provisional=True if market.is_provisional else UNSET,
+    )
+
+
+def _time(ns: int) -> str | UnsetType:
+    return rfc3339(ns) if ns else UNSET
+
+
+def _legs(found: Description) -> list[MveSelectedLeg]:
+    legs: list[dict[str, Any]] = mappings(found, "mve_selected_legs")
+    return [
+        MveSelectedLeg(
+            text(leg, "event_ticker"),
+            text(leg, "market_ticker"),
+            text(leg, "side"),
+            optional_text(leg, "yes_settlement_value_dollars"),
+        )
+        for leg in legs
+    ]

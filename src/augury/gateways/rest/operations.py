@@ -1,0 +1,289 @@
+"""The trading API in one table, which drives dispatch, authentication, scopes, rate limits, the
+OpenAPI document and the coverage page.
+
+Operations of the specification that are not built are in the table too; they have no handler and
+are answered with 501.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+import msgspec
+
+from augury.gateways.auth import READ, WRITE
+from augury.gateways.rate_limits import READ_BUCKET, REQUEST, WRITE_BUCKET
+from augury.gateways.rest import (
+    account,
+    answers,
+    bodies,
+    exchange,
+    listings,
+    markets,
+    order_groups,
+    orders,
+    portfolio,
+)
+from augury.gateways.rest.bodies import Body
+from augury.gateways.rest.parameters import SUBACCOUNT, SUBACCOUNT_OR_PRIMARY, Parameter
+from augury.gateways.rest.request import Request, Services
+
+PUBLIC: Final = ""
+"""Scope of operations that need no signature."""
+
+Handler = Callable[[Services, Request], Awaitable[msgspec.Struct | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation. ``path`` is relative to the base path; ``{...}`` is one segment.
+
+    ``scope`` is what a key must have, or ``PUBLIC``. ``cost`` is taken from ``bucket`` before the
+    handler runs; batches cost nothing here and charge for their items themselves. An operation
+    without an ``answer`` is answered with an empty body. ``extension``: not in the specification.
+    """
+
+    id: str
+    method: str
+    path: str
+    tag: str
+    summary: str
+    handler: Handler | None
+    answer: type[msgspec.Struct] | None = None
+    scope: str = PUBLIC
+    body: Body[Any] | None = None
+    parameters: tuple[Parameter[Any], ...] = ()
+    status: int = 200
+    bucket: str = READ_BUCKET
+    cost: int = REQUEST
+    aliases: tuple[tuple[str, str], ...] = ()
+    """Further (method, path) pairs under which early clients know it."""
+    extension: bool = False
+
+
+ORDER: Final = "/portfolio/orders/{order_id}"
+GROUP: Final = "/portfolio/order_groups/{order_group_id}"
+EVENT: Final = "/events/{event_ticker}"
+MARKET: Final = "/markets/{ticker}"
+_SUBACCOUNT: Final = (SUBACCOUNT,)
+
+# fmt: off
+BUILT: Final[tuple[Operation, ...]] = (
+    Operation("GetExchangeStatus", "GET", "/exchange/status", "exchange",
+              "Whether the exchange works and trades",
+              exchange.get_status, answers.ExchangeStatus),
+    Operation("GetExchangeAnnouncements", "GET", "/exchange/announcements", "exchange",
+              "What the exchange has to say",
+              exchange.get_announcements, answers.GetExchangeAnnouncementsResponse),
+    Operation("GetExchangeSchedule", "GET", "/exchange/schedule", "exchange",
+              "Trading hours and coming maintenance",
+              exchange.get_schedule, answers.GetExchangeScheduleResponse),
+    Operation("GetUserDataTimestamp", "GET", "/exchange/user_data_timestamp", "exchange",
+              "Up to when portfolio data is complete",
+              exchange.get_user_data_timestamp, answers.GetUserDataTimestampResponse),
+
+    Operation("GetSeriesList", "GET", "/series", "listings",
+              "All series that match",
+              listings.get_series_list, answers.GetSeriesListResponse,
+              parameters=listings.SERIES_LIST_PARAMETERS),
+    Operation("GetSeries", "GET", "/series/{series_ticker}", "listings",
+              "One series",
+              listings.get_series, answers.GetSeriesResponse,
+              parameters=(listings.INCLUDE_VOLUME,)),
+    Operation("GetEvents", "GET", "/events", "listings",
+              "Events, newest first",
+              listings.get_events, answers.GetEventsResponse,
+              parameters=listings.EVENTS_PARAMETERS),
+    Operation("GetEvent", "GET", EVENT, "listings",
+              "One event with its markets",
+              listings.get_event, answers.GetEventResponse,
+              parameters=(listings.WITH_NESTED_MARKETS,)),
+    Operation("GetEventMetadata", "GET", EVENT + "/metadata", "listings",
+              "Pictures, colors and sources of an event",
+              listings.get_event_metadata, answers.GetEventMetadataResponse),
+    Operation("GetMarkets", "GET", "/markets", "markets",
+              "Markets, newest first",
+              markets.get_markets, answers.GetMarketsResponse,
+              parameters=markets.MARKETS_PARAMETERS),
+    Operation("GetTrades", "GET", "/markets/trades", "markets",
+              "Public trades, newest first",
+              markets.get_trades, answers.GetTradesResponse,
+              parameters=markets.TRADES_PARAMETERS),
+    Operation("GetMarket", "GET", MARKET, "markets",
+              "One market",
+              markets.get_market, answers.GetMarketResponse),
+    Operation("GetMarketOrderbook", "GET", MARKET + "/orderbook", "markets",
+              "Resting bids of both sides",
+              markets.get_orderbook, answers.GetMarketOrderbookResponse,
+              parameters=(markets.DEPTH,)),
+
+    Operation("GetOrders", "GET", "/portfolio/orders", "orders",
+              "One's own orders, newest first",
+              orders.get_orders, answers.GetOrdersResponse, READ,
+              parameters=orders.ORDERS_PARAMETERS),
+    Operation("CreateOrder", "POST", "/portfolio/orders", "orders",
+              "Enter an order",
+              orders.create_order, answers.OrderResponse, WRITE, bodies.CREATE_ORDER,
+              _SUBACCOUNT, 201, WRITE_BUCKET),
+    Operation("BatchCreateOrders", "POST", "/portfolio/orders/batched", "orders",
+              "Enter up to 20 orders",
+              orders.batch_create_orders, answers.BatchCreateOrdersResponse, WRITE,
+              bodies.BATCH_CREATE_ORDERS, _SUBACCOUNT, 201, WRITE_BUCKET, 0),
+    Operation("BatchCancelOrders", "DELETE", "/portfolio/orders/batched", "orders",
+              "Cancel up to 20 orders",
+              orders.batch_cancel_orders, answers.BatchCancelOrdersResponse, WRITE,
+              bodies.BATCH_CANCEL_ORDERS, (), 200, WRITE_BUCKET, 0),
+    Operation("GetOrderQueuePositions", "GET", "/portfolio/orders/queue_positions", "orders",
+              "How much trades before one's own orders",
+              orders.get_queue_positions, answers.GetOrderQueuePositionsResponse, READ,
+              parameters=orders.QUEUE_PARAMETERS),
+    Operation("PostOrderQueuePositions", "POST", "/portfolio/orders/queue_positions", "orders",
+              "The early form of GetOrderQueuePositions",
+              orders.post_queue_positions, answers.GetOrderQueuePositionsResponse, READ,
+              bodies.QUEUE_POSITIONS, extension=True),
+    Operation("GetOrder", "GET", ORDER, "orders",
+              "One of one's own orders",
+              orders.get_order, answers.OrderResponse, READ),
+    Operation("CancelOrder", "DELETE", ORDER, "orders",
+              "Take a resting order out of the book",
+              orders.cancel_order, answers.CancelOrderResponse, WRITE, None,
+              _SUBACCOUNT, 200, WRITE_BUCKET),
+    Operation("AmendOrder", "POST", ORDER + "/amend", "orders",
+              "Change price or size of a resting order",
+              orders.amend_order, answers.AmendOrderResponse, WRITE, bodies.AMEND_ORDER,
+              _SUBACCOUNT, 200, WRITE_BUCKET),
+    Operation("DecreaseOrder", "POST", ORDER + "/decrease", "orders",
+              "Make a resting order smaller without losing its place",
+              orders.decrease_order, answers.OrderResponse, WRITE, bodies.DECREASE_ORDER,
+              _SUBACCOUNT, 200, WRITE_BUCKET),
+    Operation("GetOrderQueuePosition", "GET", ORDER + "/queue_position", "orders",
+              "How much trades before a resting order",
+              orders.get_queue_position, answers.GetOrderQueuePositionResponse, READ),
+
+    Operation("GetOrderGroups", "GET", "/portfolio/order_groups", "order groups",
+              "One's own order groups",
+              order_groups.get_order_groups, answers.GetOrderGroupsResponse, READ,
+              parameters=_SUBACCOUNT),
+    Operation("CreateOrderGroup", "POST", "/portfolio/order_groups/create", "order groups",
+              "Limit what a group of orders trades within 15 seconds",
+              order_groups.create_order_group, answers.CreateOrderGroupResponse, WRITE,
+              bodies.CREATE_ORDER_GROUP, _SUBACCOUNT, 201),
+    Operation("GetOrderGroup", "GET", GROUP, "order groups",
+              "An order group and its resting orders",
+              order_groups.get_order_group, answers.GetOrderGroupResponse, READ),
+    Operation("DeleteOrderGroup", "DELETE", GROUP, "order groups",
+              "Cancel the orders of a group and remove it",
+              order_groups.delete_order_group, answers.EmptyResponse, WRITE),
+    Operation("ResetOrderGroup", "PUT", GROUP + "/reset", "order groups",
+              "Let a triggered group trade again",
+              order_groups.reset_order_group, answers.EmptyResponse, WRITE, bodies.EMPTY,
+              aliases=(("POST", GROUP + "/reset"),)),
+    Operation("TriggerOrderGroup", "PUT", GROUP + "/trigger", "order groups",
+              "Cancel the orders of a group and refuse new ones until it is reset",
+              order_groups.trigger_order_group, answers.EmptyResponse, WRITE, bodies.EMPTY),
+    Operation("UpdateOrderGroupLimit", "PUT", GROUP + "/limit", "order groups",
+              "Change the limit of a group",
+              order_groups.update_order_group_limit, answers.EmptyResponse, WRITE,
+              bodies.UPDATE_ORDER_GROUP_LIMIT),
+
+    Operation("GetBalance", "GET", "/portfolio/balance", "portfolio",
+              "Money that is free to use, and the worth of positions",
+              portfolio.get_balance, answers.GetBalanceResponse, READ,
+              parameters=(SUBACCOUNT_OR_PRIMARY,)),
+    Operation("GetPositions", "GET", "/portfolio/positions", "portfolio",
+              "Unsettled positions by market and by event",
+              portfolio.get_positions, answers.GetPositionsResponse, READ,
+              parameters=portfolio.POSITIONS_PARAMETERS),
+    Operation("GetFills", "GET", "/portfolio/fills", "portfolio",
+              "One's own trades, newest first",
+              portfolio.get_fills, answers.GetFillsResponse, READ,
+              parameters=portfolio.FILLS_PARAMETERS),
+    Operation("GetSettlements", "GET", "/portfolio/settlements", "portfolio",
+              "What positions paid in the end, newest first",
+              portfolio.get_settlements, answers.GetSettlementsResponse, READ,
+              parameters=portfolio.SETTLEMENTS_PARAMETERS),
+    Operation("GetPortfolioRestingOrderTotalValue", "GET",
+              "/portfolio/summary/total_resting_order_value", "portfolio",
+              "Money held for resting orders",
+              portfolio.get_total_resting_order_value,
+              answers.GetPortfolioRestingOrderTotalValueResponse, READ),
+    Operation("CreateSubaccount", "POST", "/portfolio/subaccounts", "portfolio",
+              "Open the next subaccount",
+              portfolio.create_subaccount, answers.CreateSubaccountResponse, WRITE, status=201),
+    Operation("ApplySubaccountTransfer", "POST", "/portfolio/subaccounts/transfer", "portfolio",
+              "Move money between two of one's own subaccounts",
+              portfolio.transfer, answers.EmptyResponse, WRITE, bodies.SUBACCOUNT_TRANSFER),
+    Operation("GetSubaccountBalances", "GET", "/portfolio/subaccounts/balances", "portfolio",
+              "What each subaccount has free to use",
+              portfolio.get_subaccount_balances, answers.GetSubaccountBalancesResponse, READ),
+    Operation("GetSubaccountTransfers", "GET", "/portfolio/subaccounts/transfers", "portfolio",
+              "Transfers between one's own subaccounts, newest first",
+              portfolio.get_subaccount_transfers, answers.GetSubaccountTransfersResponse, READ,
+              parameters=portfolio.TRANSFERS_PARAMETERS),
+
+    Operation("GetApiKeys", "GET", "/api_keys", "account",
+              "One's own API keys",
+              account.get_api_keys, answers.GetApiKeysResponse, READ),
+    Operation("CreateApiKey", "POST", "/api_keys", "account",
+              "Let a public key sign",
+              account.create_api_key, answers.CreateApiKeyResponse, WRITE,
+              bodies.CREATE_API_KEY, status=201),
+    Operation("GenerateApiKey", "POST", "/api_keys/generate", "account",
+              "Have a key pair made; the private key is shown once",
+              account.generate_api_key, answers.GenerateApiKeyResponse, WRITE,
+              bodies.GENERATE_API_KEY, status=201),
+    Operation("DeleteApiKey", "DELETE", "/api_keys/{api_key}", "account",
+              "Withdraw an API key",
+              account.delete_api_key, None, WRITE, status=204),
+    Operation("GetAccountApiLimits", "GET", "/account/limits", "account",
+              "How many requests per second are allowed",
+              account.get_account_limits, answers.GetAccountApiLimitsResponse, READ),
+)
+# fmt: on
+
+
+class SpecifiedOperation(msgspec.Struct):
+    """An operation of the specification: facts only, derived by a script."""
+
+    id: str
+    method: str
+    path: str
+    signed: bool
+    parameters: list[str]
+    request_fields: list[str]
+    answer_fields: list[str]
+
+
+class Specification(msgspec.Struct):
+    version: str
+    operations: list[SpecifiedOperation]
+
+
+@cache
+def specification() -> Specification:
+    """What the API should have."""
+    raw = files("augury.gateways.rest").joinpath("specification.json").read_bytes()
+    return msgspec.json.decode(raw, type=Specification)
+
+
+def _missing() -> tuple[Operation, ...]:
+    """The operations of the specification that are not built."""
+    built = {operation.id for operation in BUILT}
+    return tuple(
+        Operation(
+            specified.id,
+            specified.method,
+            specified.path,
+            "not built",
+            "Not built yet",
+            None,
+            scope=PUBLIC if not specified.signed else READ if specified.method == "GET" else WRITE,
+        )
+        for specified in specification().operations
+        if specified.id not in built
+    )
+
+
+OPERATIONS: Final[tuple[Operation, ...]] = BUILT + _missing()

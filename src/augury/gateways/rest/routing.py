@@ -1,0 +1,74 @@
+"""From method and path to an operation, by dictionary.
+
+A path without variable segments is one look-up. The others walk a tree with one look-up per
+segment, so the number of operations does not matter.
+"""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from augury.gateways.rest.operations import Operation
+
+_VARIABLE: Final = "/"
+"""No segment can be a slash, whatever a client sends."""
+
+
+class _Node:
+    """What may follow after some segments of a path."""
+
+    __slots__ = ("children", "methods")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node] = {}
+        self.methods: dict[str, Operation] = {}
+
+
+class Route(NamedTuple):
+    """The operations at a path by method, and the variable segments of the path."""
+
+    methods: dict[str, Operation]
+    path_values: tuple[str, ...]
+
+
+class Router:
+    """Finds operations. Paths are relative to the base path and begin with a slash."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._static: dict[str, Route] = {}
+        self._root = _Node()
+        for operation in operations:
+            self._add(operation, operation.method, operation.path)
+            for method, path in operation.aliases:
+                self._add(operation, method, path)
+
+    def find(self, path: str) -> Route | None:
+        """The route at ``path``; None when there is none."""
+        route = self._static.get(path)
+        if route is not None:
+            return route
+        node = self._root
+        values: list[str] = []
+        for segment in path.split("/")[1:]:
+            child = node.children.get(segment)
+            if child is None:
+                child = node.children.get(_VARIABLE)
+                if child is None or not segment:
+                    return None
+                values.append(segment)
+            node = child
+        return Route(node.methods, tuple(values)) if node.methods else None
+
+    def _add(self, operation: Operation, method: str, path: str) -> None:
+        segments = path.split("/")[1:]
+        variable = any(segment.startswith("{") for segment in segments)
+        if not variable:
+            methods = self._static.setdefault(path, Route({}, ())).methods
+        else:
+            node = self._root
+            for segment in segments:
+                key = _VARIABLE if segment.startswith("{") else segment
+                node = node.children.setdefault(key, _Node())
+            methods = node.methods
+        if method in methods:
+            raise ValueError(f"two operations at {method} {path}")
+        methods[method] = operation
