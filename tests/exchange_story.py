@@ -98,8 +98,9 @@ class Story:
         if kind < 0.70:
             return c.Withdraw(chance.choice(MEMBERS), 0, chance.randint(1, 10**7), "rent")
         if kind < 0.74:
+            source = chance.choice((0, 1))
             return c.TransferBetweenSubaccounts(
-                1, *chance.sample((0, 1), 2), chance.randint(1, 10**6), f"t{len(self.applied)}"
+                1, source, 1 - source, chance.randint(1, 10**6), f"t{len(self.applied)}"
             )
         order_id, member_id = chance.choice(self._orders)
         if kind < 0.88:

@@ -65,6 +65,7 @@ class HistoryDatabase:
         """Grows whenever the tables are made anew; readers then connect again."""
         self.path: Path | None = None
         self._file: tuple[int, int] | None = None
+        self._damage = ""
         if self.is_sqlite:
             if not self.url.database or self.url.database == ":memory:":
                 raise ValueError("history in SQLite needs a file")
@@ -134,12 +135,15 @@ class HistoryDatabase:
 
         Raises one of ``errors`` when the database is away.
         """
+        if self._damage:
+            self._set_aside()
         try:
             self._migrate()
         except self.errors as error:
-            if not self.is_damaged(error):
+            self.report(error)
+            if not self._damage:
                 raise
-            self._set_aside(error)
+            self._set_aside()
             self._migrate()
 
     def recreate(self) -> None:
@@ -148,14 +152,15 @@ class HistoryDatabase:
         self._migrate()
 
     def is_present(self) -> bool:
-        """False when the database file was removed or replaced behind our back."""
-        return self.path is None or self._file == self._identify()
+        """False when the database file was removed, replaced, or found to be damaged."""
+        return self.path is None or (not self._damage and self._file == self._identify())
 
-    def is_damaged(self, error: BaseException) -> bool:
-        """Whether SQLite says that the file is not, or no longer, a database."""
+    def report(self, error: BaseException) -> None:
+        """Tell of an error; the next ``prepare`` replaces a file that turned out to be damaged."""
         cause = getattr(error, "orig", None) or error
         code = getattr(cause, "sqlite_errorcode", None)
-        return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        if code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            self._damage = str(cause)
 
     def dispose(self) -> None:
         """Close the pool."""
@@ -169,15 +174,16 @@ class HistoryDatabase:
         if not self._is_usable():
             self._drop()
         with self._engine.begin() as connection:
-            if _revision(connection) != HEAD:
+            is_new = _revision(connection) != HEAD
+            if is_new:
                 _upgrade(connection)
-                self.generation += 1
             for statement in view_statements(connection.dialect):
                 connection.exec_driver_sql(statement)
-        identity = self._identify()
-        if self._file is not None and identity != self._file:
+        file = self._identify()
+        if is_new or file != self._file:
+            self._file = file
+            # Only now: a reader that connects again must find the tables.
             self.generation += 1
-        self._file = identity
 
     def _is_usable(self) -> bool:
         """Whether what is there is nothing, or tables that this version can use or migrate."""
@@ -218,15 +224,17 @@ class HistoryDatabase:
             return None
         return (status.st_dev, status.st_ino)
 
-    def _set_aside(self, error: BaseException) -> None:
+    def _set_aside(self) -> None:
         assert self.path is not None
         kept = self.path.with_name(self.path.name + ".damaged")
         log.warning(
             "the history file is damaged and is made anew",
-            extra={"error": str(error), "kept_as": str(kept)},
+            extra={"error": self._damage, "kept_as": str(kept)},
         )
-        self.path.replace(kept)
+        if self.path.exists():
+            self.path.replace(kept)
         self._remove_file()
+        self._damage = ""
 
     def _remove_file(self) -> None:
         assert self.path is not None

@@ -268,8 +268,10 @@ class History:
     def _work(self) -> None:
         """Store everything that is queued. Raises when the database is away."""
         if self._writer.is_open and not self.database.is_present():
-            log.warning("the history database was removed; it is made anew from the log")
+            log.warning("the history database is gone or damaged; it is made anew from the log")
             self._writer.close()
+            # Whoever waits for a record must not be told that the new tables have it.
+            self._position = 0
         if not self._writer.is_open:
             self._writer.open()
             self._moved()
@@ -348,6 +350,7 @@ class History:
                 exc_info=None if expected else error,
             )
         self._last_error = f"{type(error).__name__}: {error}"
+        self.database.report(error)
         self._writer.close()
 
     def _recovered(self) -> None:

@@ -69,11 +69,9 @@ class HistoryReader:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                 return None
-            connection.close()
-            raise HistoryUnavailable(str(error)) from error
+            raise self._unavailable(connection, error) from error
         except self.database.errors as error:
-            connection.close()
-            raise HistoryUnavailable(str(error)) from error
+            raise self._unavailable(connection, error) from error
         return rows
 
     def _is_late(self) -> bool:
@@ -92,9 +90,13 @@ class HistoryReader:
             finally:
                 cursor.close()
         except self.database.errors as error:
-            connection.close()
-            raise HistoryUnavailable(str(error)) from error
+            raise self._unavailable(connection, error) from error
         return rows
+
+    def _unavailable(self, connection: "_Connection", error: Exception) -> HistoryUnavailable:
+        connection.close()
+        self.database.report(error)
+        return HistoryUnavailable(str(error))
 
 
 class _Connection:
