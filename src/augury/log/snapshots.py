@@ -13,6 +13,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
+from augury.log.files import flush_directory
 from augury.ports.snapshots import Snapshot
 
 logger = logging.getLogger(__name__)
@@ -51,11 +52,7 @@ class DirectorySnapshots:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        directory = os.open(self._path, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        flush_directory(self._path)
         self._tidy()
 
     def newest(self, not_after: int | None = None) -> Snapshot | None:

@@ -9,13 +9,13 @@ that names the record. Nothing is ever repaired here.
 Beside ``log.sqlite`` stands ``log.head``; see ``head``.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from augury.log.files import flush_directory
 from augury.log.head import Head, HeadState, read_head
 from augury.log.records import GENESIS, chain_of, chain_of_last, decode_batch, encode_batch
 from augury.ports.log import LogDamaged, LogError, LogUnavailable, Record
@@ -117,7 +117,7 @@ class SqliteLog:
             return
         with closing(self._connect("ro")) as connection:
             expected, chain = self._batch_holding(connection, after + 1)
-            for records, damage in self._batches(connection, expected, chain, end):
+            for records, damage in _batches(connection, expected, chain, end):
                 if records and records[0].sequence > after:
                     yield from records
                 else:
@@ -185,11 +185,7 @@ class SqliteLog:
                 connection.execute(_CREATE)
                 connection.execute("COMMIT")
             # SQLite flushes files; that the file exists at all is for the directory to remember.
-            directory = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            flush_directory(self._path.parent)
         except (OSError, sqlite3.Error) as error:
             raise LogError(f"{self._path}: {error}") from error
 
@@ -241,7 +237,7 @@ class SqliteLog:
             rows = connection.execute(_UP_TO, (_LAST, 2)).fetchall()
         except sqlite3.Error as error:
             # SQLite cannot say which record it stumbled over, so go and find it.
-            for _, damage in self._batches(connection, 1, GENESIS, _LAST):
+            for _, damage in _batches(connection, 1, GENESIS, _LAST):
                 if damage is not None:
                     raise damage from error
             raise LogError(f"{self._path}: {error}") from error
@@ -253,32 +249,6 @@ class SqliteLog:
         if damage is not None:
             raise damage
         return records[-1].sequence, chain
-
-    def _batches(
-        self, connection: sqlite3.Connection, expected: int, chain: bytes, end: int
-    ) -> Iterator[tuple[list[Record], LogDamaged | None]]:
-        """What verifies from the batch that begins with ``expected``, up to the first damage."""
-        while expected <= end:
-            rows: list[tuple[int, object]] = []
-            failure = ""
-            try:
-                # One by one: what was read before SQLite stumbles still counts.
-                for row in connection.execute(_NEXT, (expected, _BATCHES_PER_READ)):
-                    rows.append(row)  # noqa: PERF402
-            except sqlite3.Error as error:
-                failure = str(error)
-            for first, data in rows:
-                if first != expected or not isinstance(data, bytes):
-                    yield [], LogDamaged(expected, "it is missing")
-                    return
-                records, chain, damage = decode_batch(data, expected, chain)
-                yield records, damage
-                if damage is not None:
-                    return
-                expected += len(records)
-            if failure or not rows:
-                yield [], LogDamaged(expected, failure or "it is missing")
-                return
 
     def _batch_holding(self, connection: sqlite3.Connection, sequence: int) -> tuple[int, bytes]:
         """The first sequence of the batch with ``sequence``, and the chain before that batch."""
@@ -320,3 +290,47 @@ def _bytes(row: tuple[int, object], sequence: int) -> bytes:
     if not isinstance(row[1], bytes):
         raise LogDamaged(sequence, "it is missing")
     return row[1]
+
+
+def _batches(
+    connection: sqlite3.Connection, expected: int, chain: bytes, end: int
+) -> Iterator[tuple[list[Record], LogDamaged | None]]:
+    """What verifies from the batch that begins with ``expected``, up to the first damage."""
+    while expected <= end:
+        rows: list[tuple[int, object]] = []
+        failure = ""
+        try:
+            # One by one: what was read before SQLite stumbles still counts.
+            for row in connection.execute(_NEXT, (expected, _BATCHES_PER_READ)):
+                rows.append(row)  # noqa: PERF402
+        except sqlite3.Error as error:
+            failure = str(error)
+        for first, data in rows:
+            if first != expected or not isinstance(data, bytes):
+                yield [], LogDamaged(expected, "it is missing")
+                return
+            records, chain, damage = decode_batch(data, expected, chain)
+            yield records, damage
+            if damage is not None:
+                return
+            expected += len(records)
+        if failure or not rows:
+            yield [], LogDamaged(expected, failure or "it is missing")
+            return
+
+
+def salvage(path: Path) -> Iterator[Record]:
+    """What verifies of a damaged log, from the first record to the first that does not.
+
+    Unlike ``SqliteLog`` it does not ask whether the log ends where it was acknowledged to end, and
+    it ends silently. Raises ``LogError`` when the file is no log at all.
+    """
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error as error:
+        raise LogError(f"{path}: {error}") from error
+    with closing(connection):
+        for records, damage in _batches(connection, 1, GENESIS, _LAST):
+            yield from records
+            if damage is not None:
+                return

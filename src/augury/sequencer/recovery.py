@@ -58,10 +58,17 @@ def recover(
     return engine, _replay(log, engine, end, verify_all, progress)
 
 
-def replay(log: Log, engine: Engine, to: int, progress: Progress | None = None) -> None:
-    """Apply the records after the engine's state up to ``to``, without an audience."""
-    for _ in _replay(log, engine, to, False, progress):
+def engine_at(
+    log: Log,
+    snapshots: SnapshotStore | None,
+    sequence: int,
+    progress: Progress | None = None,
+) -> Engine:
+    """An engine in the state after record ``sequence``. Raises as ``recover`` does."""
+    engine = Engine(_newest_state(log, snapshots, log.last_sequence, sequence) or Exchange())
+    for _ in _replay(log, engine, sequence, False, progress):
         pass
+    return engine
 
 
 def _newest_state(

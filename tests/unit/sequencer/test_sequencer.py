@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def log() -> HeldLog:
 
 @asynccontextmanager
 async def running(
-    log: MemoryLog, clock: Clock | None = None, **settings: int
+    log: MemoryLog, clock: Clock | None = None, **settings: Any
 ) -> AsyncIterator[Sequencer]:
     sequencer = Sequencer(Engine(), log, clock or VirtualClock(START_NS), **settings)
     await sequencer.start()

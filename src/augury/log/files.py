@@ -1,0 +1,13 @@
+"""What the files of log and snapshots have in common."""
+
+import os
+from pathlib import Path
+
+
+def flush_directory(path: Path) -> None:
+    """Make renames and new names in a directory durable."""
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
