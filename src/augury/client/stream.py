@@ -9,7 +9,7 @@ import asyncio
 import json
 import random
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -152,7 +152,11 @@ class Stream:
             return 0  # the reading side notices and opens a new socket
         return self._next_id
 
-    async def __aiter__(self) -> AsyncIterator[StreamEvent]:
+    def __aiter__(self) -> AsyncIterator[StreamEvent]:
+        return self.events()
+
+    async def events(self) -> AsyncGenerator[StreamEvent, None]:
+        """The same as iterating; close it (``contextlib.aclosing``) to close the socket."""
         attempt = 0
         pause = self._first_pause
         while True:

@@ -297,7 +297,8 @@ def _rungs(
         if cap is not None:
             extra["cap_strike"] = _number(cap)
         if floor is not None and cap is not None:
-            code = f"B{_plain((floor + cap) / 2)}"
+            center = floor + step / 2 if ladder.decimals else (floor + cap) / 2
+            code = f"B{_plain(center)}"
             text = f"{_spelled(floor, ladder)} to {_spelled(cap, ladder)}"
         else:
             code = f"T{_plain(shown)}"
