@@ -17,7 +17,7 @@ def test_without_any_choice_the_server_stays_on_this_machine() -> None:
     settings = load_settings()
     assert settings.host == "127.0.0.1"
     assert settings.port == 8080
-    assert not settings.bots
+    assert not settings.live
     assert settings.token_path == settings.data / "operator.token"
 
 
@@ -70,7 +70,7 @@ def test_the_environment_is_read_as_the_type_of_the_setting(
         ({"AUGURY_TLS": "1", "AUGURY_TLS_CERT": "a.pem"}, "tls_cert and tls_key belong together"),
         ({"AUGURY_TLS_CERT": "a", "AUGURY_TLS_KEY": "b"}, "tls is off"),
         ({"AUGURY_CLOCK_START": "2026-01-01T00:00:00Z"}, "clock_start needs clock = virtual"),
-        ({"AUGURY_BOTS": "1"}, "bots need a world"),
+        ({"AUGURY_LIVE": "1"}, "live needs a world"),
     ],
 )
 def test_a_wrong_value_stops_the_start_and_names_its_place(

@@ -17,7 +17,7 @@ import msgspec
 from augury.app.health import Health
 from augury.app.logs import request_id
 from augury.app.metrics import CONTENT_TYPE, Metrics
-from augury.app.pages import index_page
+from augury.app.pages import coverage_html, index_page
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -71,29 +71,38 @@ class Front:
         return "front", self._own
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
         door, application = self._door(scope["path"])
+        if door == "rest" and not self._access_log:
+            # The trading API gives its own ids and reports its own figures: nothing to add here.
+            await application(scope, receive, send)
+            return
+        started = time.perf_counter()
         number = self._id_of(scope)
         status = 0
 
-        async def send_with_id(message: MutableMapping[str, Any]) -> None:
+        async def noting_send(message: MutableMapping[str, Any]) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", number)]
+                if door != "rest":
+                    own = (b"x-request-id", number)
+                    message["headers"] = [*message.get("headers", ()), own]
             await send(message)
 
+        if door == "rest":
+            scope["headers"] = [*scope["headers"], (b"x-request-id", number)]
         token = request_id.set(number.decode())
         try:
-            await application(scope, receive, send_with_id)
+            await application(scope, receive, noting_send)
         except Exception:
             logger.exception("a request failed", extra={"method": scope["method"], "door": door})
             if status:
                 raise  # the answer has begun; only cutting it off tells the client
-            await _answer_json(send_with_id, 500, _refusal("internal_error", "see the log"))
+            await _answer_json(noting_send, 500, _refusal("internal_error", "see the log"))
         finally:
             seconds = time.perf_counter() - started
-            self._metrics.requests.observe(door, status, seconds)
+            if door != "rest":
+                self._metrics.requests.observe(door, status, seconds)
             if self._access_log or status >= 500:
                 self._log(scope, door, status, seconds)
             request_id.reset(token)
@@ -138,12 +147,14 @@ class Front:
 
     async def _own(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
-        if path not in {"/", "/healthz", "/readyz", "/metrics", "/favicon.ico"}:
+        if path not in {"/", "/coverage", "/healthz", "/readyz", "/metrics", "/favicon.ico"}:
             await _answer_json(send, 404, _refusal("not_found", "there is nothing here"))
         elif method not in {"GET", "HEAD"}:
             await _answer_json(send, 405, _refusal("method_not_allowed", "use GET"))
         elif path == "/":
             await _answer(send, 200, b"text/html; charset=utf-8", index_page().encode())
+        elif path == "/coverage":
+            await _answer(send, 200, b"text/html; charset=utf-8", coverage_html().encode())
         elif path == "/healthz":
             await _answer_json(send, 200, {"status": "ok"})
         elif path == "/readyz":

@@ -1,17 +1,29 @@
-"""The small page at ``/``: what runs here and where to go from here."""
+"""The small pages at ``/`` and ``/coverage``: what runs here and where to go from here."""
 
 from functools import lru_cache
+from html import escape
 
 from augury import __version__
+from augury.gateways.rest.coverage import WORKS, coverage
 
 _LINKS = (
     ("/trade-api/v2/exchange/status", "Exchange status", "the trading API answers here"),
     ("/trade-api/v2/markets?limit=20", "Markets", "the first twenty, as clients see them"),
-    ("/trade-api/v2/coverage", "Coverage", "which operations of the API are there"),
+    ("/coverage", "Coverage", "which operations of the API are there"),
+    ("/trade-api/v2/openapi.json", "OpenAPI", "the trading API as a document for tools"),
     ("/operator/v1", "Operator API", "for whoever runs this exchange"),
     ("/readyz", "Readiness", "is everything as it should be"),
     ("/metrics", "Metrics", "for Prometheus"),
 )
+
+
+_HEAD = """<meta name="viewport" content="width=device-width"><style>
+body { font: 17px/1.5 system-ui, sans-serif; max-width: 54rem; margin: 3rem auto;
+       padding: 0 1rem; color: #1d2733; background: #fbfaf8 }
+td { padding: 0.2rem 1.5rem 0.2rem 0; vertical-align: top }
+code { background: #efece6; padding: 0.1em 0.3em }
+.missing { color: #a33 }
+</style>"""
 
 
 @lru_cache(maxsize=1)
@@ -22,11 +34,7 @@ def index_page() -> str:
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Augury</title>
-<meta name="viewport" content="width=device-width"><style>
-body {{ font: 17px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto;
-        padding: 0 1rem; color: #1d2733; background: #fbfaf8 }}
-td {{ padding: 0.2rem 1.5rem 0.2rem 0 }} code {{ background: #efece6; padding: 0.1em 0.3em }}
-</style></head><body>
+{_HEAD}</head><body>
 <h1>Augury</h1>
 <p>An event-contract exchange, version {__version__}. It speaks the trading API at
 <code>/trade-api/v2</code> and streams at <code>/trade-api/ws/v2</code>; point a client's host
@@ -34,5 +42,30 @@ here and trade.</p>
 <table>{rows}</table>
 <p>Augury is independent software and not affiliated with any exchange whose API it speaks.
 The money in it is whatever its operator says it is.</p>
+</body></html>
+"""
+
+
+@lru_cache(maxsize=1)
+def coverage_html() -> str:
+    """Every operation of the specification, and whether it is there."""
+    rows = coverage()
+    there = sum(row.status == WORKS for row in rows)
+    cells = []
+    for row in rows:
+        absent = [*row.missing_parameters, *row.missing_request_fields, *row.missing_answer_fields]
+        note = ", ".join(absent) if row.status == WORKS else ""
+        kind = "" if row.status == WORKS else ' class="missing"'
+        cells.append(
+            f"<tr{kind}><td>{row.method}</td><td><code>{escape(row.path)}</code></td>"
+            f"<td>{row.status}</td><td>{escape(note)}</td></tr>"
+        )
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Coverage</title>
+{_HEAD}</head><body>
+<h1>Coverage of the trading API</h1>
+<p>{there} of {len(rows)} operations work; the others answer 501. The last column names parts of
+an operation that are specified and not there.</p>
+<table>{"".join(cells)}</table>
 </body></html>
 """

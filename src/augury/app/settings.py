@@ -37,7 +37,9 @@ class Settings:
     host: str = _setting("127.0.0.1", "Address to listen on; the default is this machine only.")
     port: int = _setting(8080, "Port to listen on; 0 picks a free one.", at_least=0)
     world: str = _setting("", "World file, or the name of a shipped one such as `demo`.")
-    bots: bool = _setting(False, "Let the bots that the world describes trade.")
+    live: bool = _setting(
+        False, "Let the world live: its bots trade, rolling events go on, truths come out."
+    )
     clock: Literal["real", "virtual"] = _setting(
         "real", "`virtual` stands still until the operator moves it."
     )
@@ -71,6 +73,9 @@ class Settings:
         "Take a snapshot after so many minutes in which something happened; 0 never.",
         at_least=0,
     )
+    verify_log: bool = _setting(
+        True, "Check the whole log at the start, not only what follows the newest snapshot."
+    )
     stop_timeout_seconds: int = _setting(
         10, "How long a graceful stop may wait for requests in flight.", at_least=0
     )
@@ -83,6 +88,10 @@ class Settings:
     @property
     def scheme(self) -> str:
         return "https" if self.tls else "http"
+
+    @property
+    def on_this_machine_only(self) -> bool:
+        return self.host in {"127.0.0.1", "::1", "localhost"}
 
     @property
     def token_path(self) -> Path:
@@ -210,8 +219,8 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("tls_cert is given but tls is off; switch it on or leave both out")
     if settings.clock_start and settings.clock != "virtual":
         raise SettingsError("clock_start needs clock = virtual")
-    if settings.bots and not settings.world:
-        raise SettingsError("bots need a world that describes them")
+    if settings.live and not settings.world:
+        raise SettingsError("live needs a world that describes what is to live")
 
 
 def _hints() -> dict[str, Any]:

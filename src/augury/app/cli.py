@@ -1,0 +1,76 @@
+"""The ``augury`` command: everything that can be done with an exchange from a terminal."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from augury import __version__
+from augury.app import (
+    exchange_commands,
+    first_request,
+    listing_commands,
+    member_commands,
+    serve_commands,
+)
+from augury.app.console import JsonOption, print_json, print_table, say
+
+application = typer.Typer(
+    name="augury",
+    help="Augury: an event-contract exchange that speaks the public trading API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"augury {__version__}")
+        raise typer.Exit
+
+
+@application.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    pass
+
+
+def coverage(
+    as_json: JsonOption = False,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the page to this file instead.")
+    ] = None,
+) -> None:
+    """Which operations of the trading API are there."""
+    from dataclasses import asdict
+
+    from augury.gateways.rest.coverage import WORKS, coverage_page
+    from augury.gateways.rest.coverage import coverage as rows_of
+
+    if markdown is not None:
+        markdown.write_text(coverage_page(), encoding="utf-8")
+        return
+    rows = rows_of()
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    print_table(("method", "path", "status"), [(row.method, row.path, row.status) for row in rows])
+    say(f"{sum(row.status == WORKS for row in rows)} of {len(rows)} operations work")
+
+
+application.command("serve")(serve_commands.serve)
+application.command("demo")(serve_commands.demo)
+application.command("request")(first_request.request)
+application.command("coverage")(coverage)
+member_commands.register(application)
+listing_commands.register(application)
+exchange_commands.register(application)
+
+
+def main() -> None:
+    application()
