@@ -35,7 +35,9 @@ def command_dict(command: Command) -> dict[str, Any]:
 def event_dict(event: Event) -> dict[str, Any]:
     """``{"event": "OrderUpdated", ...}`` with every field by name."""
     shown: dict[str, Any] = {"event": type(event).__name__}
-    shown.update((name, getattr(event, name)) for name in _fields_of(type(event)))
+    for name in _fields_of(type(event)):
+        value = getattr(event, name)
+        shown[name] = event_dict(value) if isinstance(value, Event) else value
     return shown
 
 
