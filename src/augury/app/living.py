@@ -52,7 +52,7 @@ class WorldInForce:
             "world applied",
             extra={
                 "world": world.name,
-                "created": dict(report.created),
+                "newly_listed": dict(report.created),
                 "existing": dict(report.existing),
                 "refused": len(report.refused),
             },
