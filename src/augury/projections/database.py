@@ -128,6 +128,20 @@ class HistoryDatabase:
             raise
         return connection
 
+    def stored_position(self) -> tuple[int, int]:
+        """(sequence, time) of the newest stored record, without touching anything.
+
+        Raises one of ``errors`` when there is no history.
+        """
+        reader = self.connect_reader()
+        try:
+            cursor = reader.cursor()
+            cursor.execute("SELECT sequence, time_ns FROM position")
+            sequence, time_ns = cursor.fetchone() or (0, 0)
+        finally:
+            reader.close()
+        return sequence, time_ns
+
     # --- schema ----------------------------------------------------------------------------------
 
     def prepare(self) -> None:
