@@ -17,8 +17,15 @@ def test_without_any_choice_the_server_stays_on_this_machine() -> None:
     settings = load_settings()
     assert settings.host == "127.0.0.1"
     assert settings.port == 8080
-    assert not settings.live
+    assert settings.live is None
     assert settings.token_path == settings.data / "operator.token"
+
+
+def test_a_world_lives_in_real_time_and_stands_still_with_a_virtual_clock_unless_told() -> None:
+    assert load_settings({"world": "demo"}).lives
+    assert not load_settings({"world": "demo", "clock": "virtual"}).lives
+    assert load_settings({"world": "demo", "clock": "virtual", "live": True}).lives
+    assert not load_settings({"world": "demo", "live": False}).lives
 
 
 def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default(

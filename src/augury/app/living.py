@@ -1,8 +1,8 @@
 """A world on a running server: applied before the port answers, alive after it does.
 
-Applying lists what the file describes. Only a world that is told to live (``--live``, ``augury
-demo``) has its bots trade, its rolling events go on and its known truths come out; otherwise
-everything after the listing is the operator's.
+Applying lists what the file describes. A world that lives (by default it does in real time, and not
+with a virtual clock; ``--live`` and ``--no-live`` decide) has its bots trade, its rolling events go
+on and its known truths come out; otherwise everything after the listing is the operator's.
 """
 
 import contextlib
@@ -11,14 +11,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from augury.app.settings import Settings
-from augury.app.world import (
-    World,
-    WorldError,
-    WorldKeeper,
-    WorldReport,
-    apply_world,
-    load_world,
-)
+from augury.app.world import World, WorldKeeper, WorldReport, apply_world
 from augury.ports.exchange import ExchangeGate
 
 logger = logging.getLogger("augury.world")
@@ -29,11 +22,6 @@ Spawn = Callable[[Coroutine[None, None, None], str], None]
 def keys_path(data: Path) -> Path:
     """Where private keys of a world's members and bots are kept."""
     return data / "keys"
-
-
-def read_world(settings: Settings) -> World | None:
-    """The world that the settings name, read and checked. Raises ``WorldError``."""
-    return load_world(settings.world) if settings.world else None
 
 
 class WorldInForce:
@@ -87,6 +75,3 @@ class WorldInForce:
         )
         if bots is not None:
             closing.push_async_callback(bots.stop)
-
-
-__all__ = ["WorldError", "WorldInForce", "keys_path", "read_world"]

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
@@ -25,7 +25,6 @@ from augury.app.data_directory import history_path, log_path, snapshots_path
 from augury.app.front import Front
 from augury.app.garbage import Collector
 from augury.app.health import Health
-from augury.app.living import WorldError, WorldInForce, read_world
 from augury.app.metrics import Metrics
 from augury.app.settings import Settings
 from augury.app.snapshotter import SnapshotError, Snapshotter, take_snapshot
@@ -61,6 +60,10 @@ from augury.sequencer import Sequencer
 from augury.sequencer.clocks import RealClock, VirtualClock
 from augury.sequencer.recovery import RecoveryError, recover
 
+if TYPE_CHECKING:
+    from augury.app.living import WorldInForce
+    from augury.app.world import World
+
 logger = logging.getLogger("augury.server")
 
 HISTORY_BEHIND_LIMIT: Final = 20_000
@@ -83,7 +86,7 @@ class Server:
         self.url = ""
         self.token = ""
         self.certificate: Certificate | None = None
-        self.world: WorldInForce | None = None
+        self.world: "WorldInForce | None" = None
         self._own_process = own_process
         self._closing = contextlib.AsyncExitStack()
 
@@ -99,10 +102,7 @@ class Server:
 
     async def _start(self) -> None:
         settings = self.settings
-        try:
-            self._world_read = read_world(settings)
-        except WorldError as error:
-            raise StartError(str(error)) from None
+        self._world_read = self._read_world()
         listening = self._bind()
         try:
             settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -121,6 +121,18 @@ class Server:
         await self._serve(listening)
         if self._own_process:
             self._rule_garbage()
+
+    def _read_world(self) -> "World | None":
+        """First of all, because mistakes in a world file are the likeliest ones."""
+        if not self.settings.world:
+            return None
+        # Only here: the machinery of worlds is of no use to a server without one.
+        from augury.app.world import WorldError, load_world
+
+        try:
+            return load_world(self.settings.world)
+        except WorldError as error:
+            raise StartError(str(error)) from None
 
     def _bind(self) -> socket.socket:
         """Take the port first: a mistake there should not cost a recovery. It answers later."""
@@ -303,6 +315,8 @@ class Server:
     async def _apply_world(self) -> None:
         if self._world_read is None:
             return
+        from augury.app.living import WorldInForce
+
         try:
             self.world = await WorldInForce.apply(self._world_read, self.settings, self.gate)
         except Unavailable as error:
@@ -333,7 +347,7 @@ class Server:
         await self._uvicorn.startup([listening])
         self._closing.push_async_callback(self._stop_listening, listening)
         self._spawn(self._uvicorn.main_loop(), "listener")
-        if settings.live and self.world is not None:
+        if settings.lives and self.world is not None:
             authority = self.certificate.authority if self.certificate else None
             await self.world.live(self.gate, self.url, authority, self._closing, self._spawn)
 

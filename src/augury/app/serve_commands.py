@@ -49,7 +49,10 @@ def serve(
     ] = None,
     live: Annotated[
         bool | None,
-        typer.Option("--live/--no-live", help="The world's bots trade and its events go on."),
+        typer.Option(
+            "--live/--no-live",
+            help="The world's bots trade and its events go on; by default in real time.",
+        ),
     ] = None,
     clock: Annotated[
         str | None, typer.Option(help="real, or virtual: moved by the operator only.")

@@ -37,8 +37,10 @@ class Settings:
     host: str = _setting("127.0.0.1", "Address to listen on; the default is this machine only.")
     port: int = _setting(8080, "Port to listen on; 0 picks a free one.", at_least=0)
     world: str = _setting("", "World file, or the name of a shipped one such as `demo`.")
-    live: bool = _setting(
-        False, "Let the world live: its bots trade, rolling events go on, truths come out."
+    live: bool | None = _setting(
+        None,
+        "Let the world live: its bots trade, rolling events go on, truths come out. "
+        "Default: it does with the real clock.",
     )
     clock: Literal["real", "virtual"] = _setting(
         "real", "`virtual` stands still until the operator moves it."
@@ -88,6 +90,10 @@ class Settings:
     @property
     def scheme(self) -> str:
         return "https" if self.tls else "http"
+
+    @property
+    def lives(self) -> bool:
+        return self.clock == "real" if self.live is None else self.live
 
     @property
     def on_this_machine_only(self) -> bool:
@@ -159,7 +165,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 def _convert(name: str, value: Any, place: str) -> Any:
     """Turn what was written into the type of the setting; ``place`` goes into the error."""
     hint = _hints()[name]
-    if hint is bool:
+    if hint in (bool, bool | None):
         return _boolean(value, place)
     if hint is int:
         return _whole_number(name, value, place)
