@@ -235,20 +235,21 @@ class SqliteLog:
         """The last sequence and its chain, from the last batch, which is verified."""
         try:
             rows = connection.execute(_UP_TO, (_LAST, 2)).fetchall()
-        except sqlite3.Error as error:
-            # SQLite cannot say which record it stumbled over, so go and find it.
+            if not rows:
+                return 0, GENESIS
+            first = rows[0][0]
+            chain = chain_of_last(_bytes(rows[1], first - 1)) if len(rows) > 1 else GENESIS
+            records, chain, damage = decode_batch(_bytes(rows[0], first), first, chain)
+            if damage is not None:
+                raise damage
+            return records[-1].sequence, chain
+        except (sqlite3.Error, LogDamaged) as error:
+            # The end is not where it was looked for, so even its number cannot be trusted. Reading
+            # from the beginning finds the record that is really damaged first.
             for _, damage in _batches(connection, 1, GENESIS, _LAST):
                 if damage is not None:
                     raise damage from error
-            raise LogError(f"{self._path}: {error}") from error
-        if not rows:
-            return 0, GENESIS
-        first = rows[0][0]
-        chain = chain_of_last(_bytes(rows[1], first - 1)) if len(rows) > 1 else GENESIS
-        records, chain, damage = decode_batch(_bytes(rows[0], first), first, chain)
-        if damage is not None:
-            raise damage
-        return records[-1].sequence, chain
+            raise
 
     def _batch_holding(self, connection: sqlite3.Connection, sequence: int) -> tuple[int, bytes]:
         """The first sequence of the batch with ``sequence``, and the chain before that batch."""
