@@ -9,7 +9,9 @@ from augury import __version__
 from augury.app import (
     exchange_commands,
     first_request,
+    history_commands,
     listing_commands,
+    log_commands,
     member_commands,
     serve_commands,
 )
@@ -70,6 +72,8 @@ application.command("coverage")(coverage)
 member_commands.register(application)
 listing_commands.register(application)
 exchange_commands.register(application)
+log_commands.register(application)
+history_commands.register(application)
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ class Server:
         self.url = ""
         self.token = ""
         self.certificate: Certificate | None = None
-        self.world: "WorldInForce | None" = None
+        self.world: WorldInForce | None = None
         self._own_process = own_process
         self._closing = contextlib.AsyncExitStack()
 
