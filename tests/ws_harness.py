@@ -11,6 +11,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -32,7 +33,7 @@ from augury.core.commands import (
 )
 from augury.core.engine import Engine
 from augury.core.prices import PRICE_LEVEL_STRUCTURES
-from augury.core.state import Exchange
+from augury.core.state import Exchange, Market
 from augury.gateways.auth import Authenticator
 from augury.gateways.settings import WebSocketSettings
 from augury.gateways.ws.app import PATH, WebSocketGateway
@@ -179,6 +180,81 @@ def weather_gate() -> DirectGate:
     return gate
 
 
+# --- the client's side of a book -------------------------------------------------------------
+
+
+class ClientBooks:
+    """Books rebuilt from one connection's messages alone, as the documentation tells clients to.
+
+    Any gap in ``seq``, a delta without a snapshot, or a level below zero fails the test.
+    """
+
+    def __init__(self) -> None:
+        self.seq: dict[int, int] = {}
+        self.exact: dict[str, dict[tuple[str, str], Decimal]] = {}
+        """Ticker -> (side, dollar price) -> contracts, from the fixed-point fields."""
+        self.whole: dict[str, dict[tuple[str, int], int]] = {}
+        """Ticker -> (side, cents) -> contracts, from the integer fields."""
+
+    def read(self, message: dict[str, Any]) -> None:
+        seq = message.get("seq")
+        if seq is not None:
+            assert seq == self.seq.get(message["sid"], 0) + 1, message
+            self.seq[message["sid"]] = seq
+        if message["type"] == "orderbook_snapshot":
+            self._snapshot(message["msg"])
+        elif message["type"] == "orderbook_delta":
+            self._delta(message["msg"])
+
+    def _snapshot(self, msg: dict[str, Any]) -> None:
+        exact = self.exact[msg["market_ticker"]] = {}
+        whole = self.whole[msg["market_ticker"]] = {}
+        for side in ("yes", "no"):
+            levels = msg.get(f"{side}_dollars_fp", [])
+            assert levels or f"{side}_dollars_fp" not in msg, "an empty side has no key"
+            assert levels == sorted(levels), "levels ascend"
+            for price, count in levels:
+                exact[side, price] = Decimal(count)
+            for cents, contracts in msg.get(side, []):
+                whole[side, cents] = contracts
+
+    def _delta(self, msg: dict[str, Any]) -> None:
+        exact = self.exact[msg["market_ticker"]]
+        change = Decimal(msg["delta_fp"])
+        assert change != 0
+        _change(exact, (msg["side"], msg["price_dollars"]), change)
+        _change(self.whole[msg["market_ticker"]], (msg["side"], msg["price"]), msg["delta"])
+
+
+def _change(levels: dict[Any, Any], key: Any, change: Any) -> None:
+    total = levels.get(key, 0) + change
+    assert total >= 0, (key, total)
+    if total:
+        levels[key] = total
+    else:
+        levels.pop(key, None)
+
+
+def engine_book(market: Market) -> dict[tuple[str, str], Decimal]:
+    """The book as the engine has it, in the terms of the stream."""
+    found = {}
+    for price, quantity in market.bids.depth():
+        found["yes", f"0.{price:04d}"] = Decimal(quantity) / 100
+    for price, quantity in market.asks.depth():
+        found["no", f"0.{10_000 - price:04d}"] = Decimal(quantity) / 100
+    return found
+
+
+def engine_whole_book(market: Market) -> dict[tuple[str, int], int]:
+    """The same in cents and contracts: each level rounded down, then equal cents merged."""
+    found: dict[tuple[str, int], int] = {}
+    for (side, price), contracts in engine_book(market).items():
+        key = (side, int(Decimal(price) * 100))
+        if int(contracts):
+            found[key] = found.get(key, 0) + int(contracts)
+    return found
+
+
 # --- in memory -------------------------------------------------------------------------------
 
 
@@ -292,8 +368,14 @@ class MemoryGateway:
         self.outbox = Outbox(self.settings)
         self.clock = 1000.0
         self.keys_removed: list[int] = []
-        self.publisher = Publisher(gate, self.registry, self.outbox, self.keys_removed.append)
+        self.failures = 0
+        self.publisher = Publisher(
+            gate, self.registry, self.outbox, self.keys_removed.append, self._failed
+        )
         gate.listen(self.publisher.publish)
+
+    def _failed(self) -> None:
+        self.failures += 1
 
     def connect(self, member_id: int = 0, profile: str = "3.6") -> MemoryClient:
         return MemoryClient(self, member_id, profile)

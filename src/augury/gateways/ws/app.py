@@ -22,7 +22,14 @@ from augury.gateways.auth import (
 from augury.gateways.profiles import PROFILE_HEADER, PROFILES
 from augury.gateways.rest.errors import ApiError
 from augury.gateways.settings import WebSocketSettings
-from augury.gateways.ws.connection import CLOSE_POLICY, Connection, Counters, Outbox
+from augury.gateways.ws.connection import (
+    CLOSE_INTERNAL_ERROR,
+    CLOSE_POLICY,
+    Connection,
+    Counters,
+    Outbox,
+)
+from augury.gateways.ws.errors import INTERNAL_ERROR, TEXTS
 from augury.gateways.ws.protocol import EXTENSION, Socket
 from augury.gateways.ws.publisher import Publisher
 from augury.gateways.ws.registry import Registry
@@ -53,7 +60,9 @@ class WebSocketGateway:
         self._settings = settings or WebSocketSettings()
         self._registry = Registry()
         self._outbox = Outbox(self._settings)
-        self._publisher = Publisher(gate, self._registry, self._outbox, self.close_for_key)
+        self._publisher = Publisher(
+            gate, self._registry, self._outbox, self.close_for_key, self._close_all
+        )
         self._connections: dict[Connection, None] = {}
         self._places: dict[int | str, int] = {}
         """How many connections each member, or each address of anonymous ones, has open."""
@@ -79,6 +88,10 @@ class WebSocketGateway:
         for connection in list(self._connections):
             if connection.api_key_id == api_key_id:
                 connection.close(CLOSE_POLICY, "API key deleted")
+
+    def _close_all(self) -> None:
+        for connection in list(self._connections):
+            connection.close(CLOSE_INTERNAL_ERROR, TEXTS[INTERNAL_ERROR])
 
     def stop(self) -> None:
         """Listen to the exchange no more. Open sockets are closed by the server's shutdown."""

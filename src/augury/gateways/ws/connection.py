@@ -19,6 +19,8 @@ from augury.gateways.ws.protocol import Socket
 CLOSE_POLICY: Final = 1008
 """The close code for a slow reader and for a key that was deleted."""
 
+CLOSE_INTERNAL_ERROR: Final = 1011
+
 WRITE_SIZE: Final = 128 * 1024
 """How much is handed to the transport before asking whether it has had enough."""
 

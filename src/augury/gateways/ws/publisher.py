@@ -13,6 +13,7 @@ yet would fill the queue of a healthy client.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -63,6 +64,8 @@ MULTIVARIATE_PREFIX: Final = "KXMVE"
 SNAPSHOT_BYTES_PER_TURN: Final = 64 * 1024
 """How much of one connection's snapshots is made before others get their turn."""
 
+_log: Final = logging.getLogger("augury.gateways.ws")
+
 _UNTOUCHED: Final = messages.Quote(0, 0, PRICE_ONE, 0, 0, 0, 0, 0)
 
 
@@ -75,12 +78,15 @@ class Publisher:
         registry: Registry,
         outbox: Outbox,
         on_key_removed: Callable[[int], None],
+        on_failure: Callable[[], None],
     ) -> None:
         self._gate = gate
         self._outbox = outbox
         self._on_key_removed = on_key_removed
+        self._on_failure = on_failure
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scheduled = False
+        self._publishing = False
         self._time_ns = 0
         self._trades: list[tuple[str, bytes]] = []
         """Trades of the engine event at hand; they go out after what is private about it."""
@@ -121,15 +127,24 @@ class Publisher:
         }
 
     def publish(self, applied: Applied) -> None:
-        """Queue what ``applied`` means to everybody who is subscribed."""
+        """Queue what ``applied`` means to everybody who is subscribed. Never raises."""
         self._time_ns = applied.time_ns
         handlers = self._handlers
-        for event in applied.events:
-            handler = handlers.get(type(event))
-            if handler is not None:
-                handler(event)
-        if self._trades:
-            self._send_trades()
+        self._publishing = True
+        try:
+            for event in applied.events:
+                handler = handlers.get(type(event))
+                if handler is not None:
+                    handler(event)
+            if self._trades:
+                self._send_trades()
+        except Exception:
+            # A defect. The exchange goes on, and no client may go on with a gap it cannot see.
+            _log.exception("record %d could not be published", applied.sequence)
+            self._trades.clear()
+            self._on_failure()
+        finally:
+            self._publishing = False
         if self._outbox.dirty:
             self.schedule()
 
@@ -144,8 +159,16 @@ class Publisher:
             self._loop.call_soon(self._flush_all)
 
     def flush(self, connection: Connection) -> None:
-        """Write what is queued for one connection, then snapshots it is waiting for."""
-        if connection.write_pending() and connection.waiting and not connection.closed:
+        """Write what is queued for one connection, then snapshots it is waiting for.
+
+        Later, when a record is being published: the state is ahead of what has been queued.
+        """
+        if connection.closed:
+            return
+        if self._publishing:
+            self._mark(connection)
+            return
+        if connection.write_pending() and connection.waiting:
             self._send_snapshots(connection)
             connection.write_pending()
             if connection.waiting and not connection.socket.paused:
@@ -160,8 +183,7 @@ class Publisher:
         for connection in dirty:
             connection.dirty = False
         for connection in dirty:
-            if not connection.closed:
-                self.flush(connection)
+            self.flush(connection)
 
     def _mark(self, connection: Connection) -> None:
         if not connection.dirty:

@@ -97,8 +97,9 @@ class Session:
         except Exception:
             _log.exception("a command failed: %.200s", text)
             self._reply_error(frame.id, CommandError(INTERNAL_ERROR))
-        if self._connection.dirty:
-            self._publisher.schedule()
+        # At once, so that a client which sends its next command without waiting still finds the
+        # snapshots numbered before the replies to that command.
+        self._publisher.flush(self._connection)
 
     # --- commands ----------------------------------------------------------------------------
 
