@@ -75,6 +75,20 @@ class _Window:
             self.volumes.append(volume)
         self.total += volume
 
+    def append(self, later: "_Window") -> None:
+        """Put the minutes of ``later``, which knew nothing of these, behind them.
+
+        If the first of them is also the last of these, both have seen a part of it.
+        """
+        columns = zip(
+            later.minutes, later.bids, later.asks, later.prices, later.volumes, strict=True
+        )
+        for minute, bid, ask, price, volume in columns:
+            shared = len(self.minutes) > self.start and self.minutes[-1] == minute
+            seen = self.volumes[-1] if shared else 0
+            # No price there means that nobody had traded since; the price is still the last.
+            self.put(minute, bid, ask, price or self.latest()[2], max(0, volume - seen))
+
     def expire(self, minute: int) -> None:
         """Minutes up to ``minute`` have left the window."""
         start, end = self.start, len(self.minutes)
@@ -96,38 +110,48 @@ class MarketStats:
 
     def __init__(self) -> None:
         self._windows: dict[str, _Window] = {}
+        self._since = 0
+        """The minute of the first record observed: later ones are known completely."""
 
     async def load(self, queries: HistoryQueries, now_ns: int) -> None:
-        """Begin with the last 24 hours of history. Raises ``HistoryUnavailable``."""
+        """Take in the last 24 hours of history. Raises ``HistoryUnavailable``.
+
+        Best before the first record is observed. If history was behind then, again when it has
+        caught up: what was observed meanwhile stays.
+        """
         start_ts = _expired_minute(now_ns) * MINUTE_SECONDS
         self.restore(await queries.candles_since(start_ts))
 
     def restore(self, candles: Iterable[CandleRow]) -> None:
-        """Begin with ``candles``, ascending by time for each market."""
-        self._windows.clear()
+        """Put ``candles``, ascending by time for each market, before what was observed."""
+        observed, self._windows = self._windows, {}
         for candle in candles:
-            self._window(candle.market_ticker).put(
-                candle.end_ts // MINUTE_SECONDS,
-                candle.bid_close,
-                candle.ask_close,
-                candle.last_price,
-                candle.volume,
-            )
+            minute = candle.end_ts // MINUTE_SECONDS
+            if not self._since or minute <= self._since:
+                self._window(candle.market_ticker).put(
+                    minute, candle.bid_close, candle.ask_close, candle.last_price, candle.volume
+                )
+        for ticker, window in observed.items():
+            if window.base is not None:
+                # Observed for longer than a day: nothing older is of interest.
+                self._windows[ticker] = window
+            else:
+                self._window(ticker).append(window)
 
     def observe(self, applied: Applied) -> None:
         """Take the next applied record. Cheap: most records change no quote."""
+        if not self._since:
+            self._since = _minute(applied)
         for event in applied.events:
             if isinstance(event, TickerChanged):
                 window = self._window(event.market_ticker)
                 bid, ask, price = window.latest()
                 if bid != event.bid_price or ask != event.ask_price:
-                    minute = -(-applied.time_ns // NANOS_PER_MINUTE)
-                    window.put(minute, event.bid_price, event.ask_price, price, 0)
+                    window.put(_minute(applied), event.bid_price, event.ask_price, price, 0)
             elif isinstance(event, TradeExecuted):
                 window = self._window(event.market_ticker)
                 bid, ask, _ = window.latest()
-                minute = -(-applied.time_ns // NANOS_PER_MINUTE)
-                window.put(minute, bid, ask, event.price, event.quantity)
+                window.put(_minute(applied), bid, ask, event.price, event.quantity)
 
     def of(self, market_ticker: str, now_ns: int) -> DayStats:
         """The last 24 hours of a market as of ``now_ns``, which must not go back."""
@@ -145,6 +169,10 @@ class MarketStats:
         if window is None:
             window = self._windows[market_ticker] = _Window()
         return window
+
+
+def _minute(applied: Applied) -> int:
+    return -(-applied.time_ns // NANOS_PER_MINUTE)
 
 
 def _expired_minute(now_ns: int) -> int:
