@@ -33,7 +33,7 @@ def add_member(
     public_key_file: Annotated[
         Path | None, typer.Option(help="Use this public key (PEM) instead of making one.")
     ] = None,
-    tier: Annotated[str, typer.Option(help="Usage tier, which decides the rate limits.")] = "basic",
+    tier: Annotated[str, typer.Option(help="Usage tier, which decides the rate limits.")] = "prime",
     precision: Annotated[
         str, typer.Option(help="What cash is rounded to: 0.01 or 0.0001 dollars.")
     ] = "0.01",

@@ -1,9 +1,11 @@
 """Compatibility profiles: which generation of clients an answer is shaped for.
 
 Owns the names and what differs in the values of fields that every generation has (compat.md,
-section 3). A profile is chosen per request: by header, else by API key, else by the server.
+section 3). A profile is chosen per request: by header, else by API key, else by what the client says
+of itself when that names a published generation, else by the server.
 """
 
+import re
 from typing import Final
 
 LEGACY: Final = "legacy"
@@ -13,6 +15,15 @@ LATEST: Final = "latest"
 PROFILES: Final = (LEGACY, CURRENT, LATEST)
 
 PROFILE_HEADER: Final = b"kalshi-api-profile"
+
+_LEGACY_AGENT: Final = re.compile(rb"OpenAPI-Generator/([12]\.|3\.[0-2]\.)")
+"""The generated clients up to 3.2 say which they are, and fail on what came after them."""
+
+
+def profile_of_agent(user_agent: bytes) -> str | None:
+    """The profile that a published client needs, by its User-Agent; None for all others."""
+    return LEGACY if _LEGACY_AGENT.match(user_agent) else None
+
 
 _LEGACY_STATUS: Final = {
     "inactive": "active",

@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from augury.gateways.auth import KEY_HEADER, AuthenticationError, Authenticator, Principal
-from augury.gateways.profiles import PROFILE_HEADER, PROFILES
+from augury.gateways.profiles import PROFILE_HEADER, PROFILES, profile_of_agent
 from augury.gateways.rate_limits import READ_BUCKET, RateLimiter
 from augury.gateways.rest.errors import ApiError, invalid, rate_limited
 from augury.gateways.rest.market_rows import MarketRows
@@ -161,6 +161,8 @@ class RestGateway:
         wanted = headers.get(PROFILE_HEADER)
         if wanted is not None:
             call.profile = _known_profile(wanted)
+        else:
+            call.profile = profile_of_agent(headers.get(b"user-agent", b"")) or call.profile
         raw_path: bytes = scope["raw_path"]
         path = _relative_path(raw_path)
         if path.endswith("/"):
