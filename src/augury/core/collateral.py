@@ -6,15 +6,14 @@ they may close in price-time order. Orders of one price are interchangeable here
 own price level are enough: reserving costs the same however many orders a member has.
 
 Invariant kept for every subaccount: whatever sequence of fills happens to its resting orders,
-cash never goes below zero.
+what is reserved never exceeds its cash, and so cash never goes below zero.
 """
 
-from bisect import bisect_left, insort
+from augury.core.fees import FEE_STEP
+from augury.core.state import Holding, Market, Order, OwnLevel, OwnSide
+from augury.core.units import BID, MICROS_PER_CENT, PRICE_ONE, QUANTITY_ONE
 
-from augury.core.state import Holding, Market, Member, Order, OwnLevel, OwnSide
-from augury.core.units import BID, MICROS_PER_CENT, PRICE_ONE
-
-ROUNDING_ALLOWANCE = MICROS_PER_CENT
+ROUNDING_SLACK = MICROS_PER_CENT
 """An order's rounding fees, less rebates, never exceed one cent."""
 
 
@@ -24,101 +23,154 @@ def own_side(holding: Holding, direction: int) -> OwnSide:
 
 def closable(holding: Holding, direction: int) -> int:
     """How much of the position an order in ``direction`` could close."""
-    quantity = -holding.quantity * direction
+    quantity = holding.quantity
+    if direction == BID:
+        quantity = -quantity
     return max(0, quantity)
 
 
-def add(order: Order) -> None:
+def add(order: Order) -> OwnSide:
     """Count an order's remaining quantity; ``refresh`` then applies it to the account."""
     side = own_side(order.holding, order.direction)
-    price = order.price
-    level = side.levels.get(price)
-    if level is None:
-        level = _new_level(order.market, order.direction, price, order.account.member)
-        side.levels[price] = level
-        insort(side.prices, price)
+    level = _find_level(side, order.price)
+    order.own_level = level
     remaining = order.remaining
     side.resting_quantity += remaining
     if order.reduce_only:
         level.reduce_only_quantity += remaining
+        level.reduce_only_orders += 1
     else:
         level.quantity += remaining
         level.orders += 1
-        side.gross += remaining // order.market.lot * level.unit + level.allowance
+        level.rounding += order.rounding
+        side.gross += remaining // order.market.lot * level.unit
+        if level.slack:
+            side.gross += level.slack - order.rounding
+    return side
 
 
-def take(order: Order, quantity: int, *, closed: bool) -> None:
-    """Stop counting ``quantity`` of an order; ``closed`` when nothing of it will rest.
-
-    Must be called while ``order.price`` is still the price under which it was added.
-    """
-    side = own_side(order.holding, order.direction)
-    price = order.price
-    level = side.levels[price]
+def take(order: Order, quantity: int) -> OwnSide:
+    """Stop counting ``quantity`` of an order that goes on."""
+    level = order.own_level
+    assert level is not None
+    side = level.side
     side.resting_quantity -= quantity
     if order.reduce_only:
         level.reduce_only_quantity -= quantity
     else:
         level.quantity -= quantity
         side.gross -= quantity // order.market.lot * level.unit
-        if closed:
-            level.orders -= 1
-            side.gross -= level.allowance
-    if level.orders == 0 and level.quantity == 0 and level.reduce_only_quantity == 0:
-        del side.levels[price]
-        del side.prices[bisect_left(side.prices, price)]
+    return side
 
 
-def refresh(holding: Holding) -> None:
-    """Bring the account's reserve in line with the holding's orders and position."""
-    bids = holding.bids
-    reserved = bids.gross
-    if holding.quantity < 0 and bids.prices:
-        reserved -= _credit(bids, -holding.quantity, holding.market.lot, best_last=True)
-    asks = holding.asks
-    ask_reserved = asks.gross
-    if holding.quantity > 0 and asks.prices:
-        ask_reserved -= _credit(asks, holding.quantity, holding.market.lot, best_last=False)
-    holding.account.reserved += reserved - bids.reserved + ask_reserved - asks.reserved
-    bids.reserved = reserved
-    asks.reserved = ask_reserved
+def drop(order: Order, quantity: int) -> OwnSide:
+    """Stop counting an order of which only ``quantity`` was left to count."""
+    level = order.own_level
+    assert level is not None
+    side = take(order, quantity)
+    order.own_level = None
+    if order.reduce_only:
+        level.reduce_only_orders -= 1
+    else:
+        level.orders -= 1
+        level.rounding -= order.rounding
+        if level.slack:
+            side.gross -= level.slack - order.rounding
+    if level.orders == 0 and level.reduce_only_orders == 0:
+        side.levels.remove(level)
+        if level.ragged:
+            side.holding.account.ragged_levels -= 1
+    return side
 
 
-def reprice(holding: Holding) -> None:
-    """Recompute every level's unit after the series' fees have changed."""
-    for direction, side in ((BID, holding.bids), (-BID, holding.asks)):
-        side.gross = 0
-        for price in side.prices:
-            level = side.levels[price]
-            fresh = _new_level(holding.market, direction, price, holding.account.member)
-            level.unit = fresh.unit
-            level.allowance = fresh.allowance
-            side.gross += level.quantity // holding.market.lot * level.unit
-            side.gross += level.orders * level.allowance
-    refresh(holding)
+def collect_rounding(order: Order, amount: int) -> None:
+    """An order paid ``amount`` of rounding fees, less rebates; it can cost that much less."""
+    order.rounding += amount
+    if not order.reduce_only:
+        level = order.own_level
+        assert level is not None
+        level.rounding += amount
+        if level.slack:
+            level.side.gross -= amount
 
 
-def _credit(side: OwnSide, closable_quantity: int, lot: int, *, best_last: bool) -> int:
+def refresh(side: OwnSide) -> None:
+    """Bring the account's reserve in line with a side's orders and the position."""
+    reserve = side.gross
+    holding = side.holding
+    if holding.quantity and reserve:
+        left = closable(holding, side.direction)
+        if left:
+            reserve -= _credit(side, left, holding.market.lot)
+    holding.account.exact_reserve += reserve - side.reserve
+    side.reserve = reserve
+
+
+def reprice(market: Market) -> None:
+    """Recompute what every order holds back after the market's grid or fees have changed."""
+    for holding in market.holdings.values():
+        for side in (holding.bids, holding.asks):
+            side.gross = 0
+            for level in side.levels:
+                if level.ragged:
+                    holding.account.ragged_levels -= 1
+                _set_terms(level)
+                side.gross += level.quantity // market.lot * level.unit
+                if level.slack:
+                    side.gross += level.orders * level.slack - level.rounding
+            refresh(side)
+
+
+def _credit(side: OwnSide, closable_quantity: int, lot: int) -> int:
     """What need not be held because the best-priced orders close a position first."""
     credit = 0
     left = closable_quantity
-    for price in reversed(side.prices) if best_last else side.prices:
-        level = side.levels[price]
+    for level in side.levels:
         left -= level.reduce_only_quantity
         if left <= 0:
             break
         if left < level.quantity:
             return credit + left // lot * level.unit
-        credit += level.quantity // lot * level.unit + level.orders * level.allowance
+        credit += level.quantity // lot * level.unit
+        if level.slack:
+            credit += level.orders * level.slack - level.rounding
         left -= level.quantity
-        if left == 0:
-            break
     return credit
 
 
-def _new_level(market: Market, direction: int, price: int, member: Member) -> OwnLevel:
-    own_price = price if direction == BID else PRICE_ONE - price
-    lot = market.lot
-    fee = market.event.series.fees.worst_case(lot, price)
-    rounds = fee != 0 or own_price * lot % member.balance_precision != 0
-    return OwnLevel(own_price * lot + fee, ROUNDING_ALLOWANCE if rounds else 0)
+def _find_level(side: OwnSide, price: int) -> OwnLevel:
+    """The level at ``price``, made if need be."""
+    levels = side.levels
+    descending = side.direction == BID
+    low, high = 0, len(levels)
+    while low < high:
+        middle = (low + high) // 2
+        level = levels[middle]
+        if level.price == price:
+            return level
+        if (level.price > price) == descending:
+            low = middle + 1
+        else:
+            high = middle
+    level = OwnLevel(side, price)
+    _set_terms(level)
+    levels.insert(low, level)
+    return level
+
+
+def _set_terms(level: OwnLevel) -> None:
+    """What an order at this level may cost under the present fees and grid."""
+    side = level.side
+    holding = side.holding
+    market = holding.market
+    precision = holding.account.member.balance_precision
+    own_price = level.price if side.direction == BID else PRICE_ONE - level.price
+    cost = own_price * market.lot
+    fee = market.event.series.fees.worst_case(market.lot, own_price)
+    level.unit = cost + fee
+    # Fees are whole steps; with whole contracts and a fine precision they never leave a rest.
+    fee_rounds = fee > 0 and (precision > FEE_STEP or market.lot < QUANTITY_ONE)
+    level.slack = ROUNDING_SLACK if fee_rounds or cost % precision else 0
+    level.ragged = market.money_step % precision != 0
+    if level.ragged:
+        holding.account.ragged_levels += 1

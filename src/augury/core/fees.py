@@ -85,15 +85,16 @@ class FeeSchedule:
         fee = -(-weight // self.maker_denominator) * FEE_STEP
         return min(cheaper_side, fee)
 
-    def worst_case(self, lot: int, price: int) -> int:
-        """What one lot can cost in fees at ``price`` or any better one, however it is split.
+    def worst_case(self, lot: int, own_price: int) -> int:
+        """What one lot bought at ``own_price`` or better can cost in fees, however it is split.
 
         Each fill of an order is a whole number of lots, so the fees of its fills never add up
-        to more than this times the lots. On a grid finer than a lot's rounding step a better
-        price may round up where this one does not; one whole step covers that.
+        to more than this times the lots. Fees are highest at half a dollar: above it a better
+        price may cost a step more in fees, and for less than a whole contract that step may be
+        more than the price improved.
         """
-        fee = self.taker(lot, price)
-        if fee and lot < QUANTITY_ONE:
+        fee = self.taker(lot, own_price)
+        if fee and lot < QUANTITY_ONE and own_price > PRICE_ONE // 2:
             fee += FEE_STEP
         return fee
 

@@ -14,6 +14,26 @@ MAX_LIMIT: Final = 1_000_000 * QUANTITY_ONE
 MAX_GROUPS_PER_MEMBER: Final = 25_000
 
 
+def window_total(group: OrderGroup, time_ns: int) -> int:
+    """Quantity matched inside the window that ends now. Changes nothing."""
+    oldest_kept = time_ns - WINDOW_NS
+    total = group.matched
+    for matched_ns, quantity in group.fills:
+        if matched_ns > oldest_kept:
+            break
+        total -= quantity
+    return total
+
+
+def capacity(group: OrderGroup, time_ns: int, lot: int) -> int:
+    """How many whole lots, as a quantity, the group may still match before it triggers.
+
+    Zero for an untriggered group only where fractional fills left less than a lot. Changes
+    nothing, so that it can be asked before it is known whether a command will be carried out.
+    """
+    return floor_to(group.contracts_limit - window_total(group, time_ns), lot)
+
+
 def prune(group: OrderGroup, time_ns: int) -> None:
     """Forget matches that have left the window."""
     oldest_kept = time_ns - WINDOW_NS
@@ -26,19 +46,11 @@ def prune(group: OrderGroup, time_ns: int) -> None:
         del fills[:gone]
 
 
-def capacity(group: OrderGroup, time_ns: int, lot: int) -> int:
-    """How many whole lots, as a quantity, the group may still match before it triggers.
-
-    Zero for an untriggered group only where fractional fills left less than a lot.
-    """
-    prune(group, time_ns)
-    return floor_to(group.contracts_limit - group.matched, lot)
-
-
 def record_fill(group: OrderGroup, quantity: int, time_ns: int) -> bool:
     """Count a match; True when it triggers the group."""
     if group.triggered:
         return False
+    prune(group, time_ns)
     if group.fills and group.fills[-1][0] == time_ns:
         group.fills[-1] = (time_ns, group.fills[-1][1] + quantity)
     else:

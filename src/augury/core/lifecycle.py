@@ -59,25 +59,15 @@ def fire_timers(step: Step) -> None:
             return
         _, kind, order_id, ticker = timer
         if kind == EXPIRE_ORDER:
-            order = state.orders.get(order_id)
-            if order is not None and 0 < order.expiration_ns <= step.time_ns:
-                matching.remove(step, order, "expired")
+            matching.remove(step, state.orders[order_id], "expired")
             continue
-        market = state.markets.get(ticker)
-        if market is None:
-            continue
+        market = state.markets[ticker]
         step.flush()
         if kind == OPEN_MARKET:
-            if market.status == INITIALIZED and market.open_ns <= step.time_ns:
-                set_status(step, market, ACTIVE, "opened")
+            set_status(step, market, ACTIVE, "opened")
         elif kind == CLOSE_MARKET:
-            if market.status in (INITIALIZED, ACTIVE, INACTIVE) and (
-                market.close_ns <= step.time_ns
-            ):
-                close_market(step, market)
-        elif kind == SETTLE_MARKET and (
-            market.status in (DETERMINED, AMENDED) and market.settlement_due_ns <= step.time_ns
-        ):
+            close_market(step, market)
+        else:
             settle_market(step, market)
 
 
@@ -156,6 +146,8 @@ def determine_market(step: Step, command: DetermineMarket) -> None:
             market.close_ns = step.time_ns
             step.events.append(MarketCloseTimeChanged(market.ticker, step.time_ns))
         close_market(step, market)
+        # Whoever listens hears that trading is over before hearing the result.
+        step.flush()
     confirmed = command.result == market.result and value == market.settlement_value
     market.result = command.result
     market.settlement_value = value

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from augury.core import collateral
 from augury.core import rejections as reject
 from augury.core.commands import (
     CreateEvent,
@@ -31,7 +32,7 @@ from augury.core.events import (
 )
 from augury.core.fees import FEE_TYPES, MAX_MULTIPLIER_PPM, FeeSchedule
 from augury.core.lifecycle import find_market, open_at_listing
-from augury.core.prices import Band, is_valid_grid, refines
+from augury.core.prices import Band, common_step, is_valid_grid, refines
 from augury.core.rejections import Rejection
 from augury.core.state import FINALIZED, Announcement, ListedEvent, Market, Series
 from augury.core.step import Step
@@ -174,6 +175,8 @@ def set_price_level_structure(step: Step, command: SetPriceLevelStructure) -> No
     if not refines(price_ranges, market.price_ranges):
         raise Rejection(reject.INVALID_PARAMETERS, "the new grid must contain the old one")
     market.price_ranges = price_ranges
+    market.money_step = market.lot * common_step(price_ranges)
+    collateral.reprice(market)
     market.price_level_structure = command.price_level_structure
     market.updated_ns = step.time_ns
     step.events.append(PriceLevelStructureChanged(market.ticker, command.price_level_structure))

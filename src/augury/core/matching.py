@@ -35,6 +35,12 @@ def crosses(order: Order, price: int) -> bool:
     return order.price >= price if order.direction == BID else order.price <= price
 
 
+def may_trade(order: Order) -> bool:
+    """Whether anything rests on the other side that ``order`` crosses."""
+    best = opposite(order).best
+    return best is not None and crosses(order, best.price)
+
+
 def match(step: Step, order: Order) -> str:
     """Fill ``order`` as far as the book allows; returns why its remainder must go, if it must.
 
@@ -90,9 +96,9 @@ def execute(step: Step, taker: Order, maker: Order, level: Level, quantity: int)
         change.taker_noted = True
         account = taker.account
         change.owners.append((account.member.id, account.number, taker.client_order_id))
-    taker_opens = quantity - min(quantity, collateral.closable(taker.holding, taker.direction))
+    taker_closes = min(quantity, collateral.closable(taker.holding, taker.direction))
     maker_closes = min(quantity, collateral.closable(maker.holding, maker.direction))
-    market.open_interest += taker_opens - maker_closes
+    market.open_interest += quantity - taker_closes - maker_closes
     market.volume += quantity
     market.last_price = price
     market.last_quantity = quantity
@@ -111,42 +117,60 @@ def execute(step: Step, taker: Order, maker: Order, level: Level, quantity: int)
             market.open_interest,
         )
     )
-    settle_fill(step, trade_id, maker, price, quantity, is_taker=False)
-    settle_fill(step, trade_id, taker, price, quantity, is_taker=True)
+    settle_fill(step, trade_id, maker, price, quantity, maker_closes, False)
+    settle_fill(step, trade_id, taker, price, quantity, taker_closes, True)
     # The level's total follows before the order can leave it, so both always agree.
     level.quantity -= quantity
     maker.remaining -= quantity
     taker.remaining -= quantity
-    collateral.take(maker, quantity, closed=maker.remaining == 0)
-    collateral.take(taker, quantity, closed=taker.remaining == 0)
     step.touch_order(maker, "filled")
     if maker.remaining == 0:
+        collateral.drop(maker, quantity)
         maker.status = EXECUTED
         same_side(maker).remove(maker)
         forget(step, maker)
-    elif maker.reduce_only and collateral.closable(maker.holding, maker.direction) == 0:
-        remove(step, maker, REDUCE_ONLY)
+    else:
+        collateral.take(maker, quantity)
+        if maker.reduce_only and collateral.closable(maker.holding, maker.direction) == 0:
+            remove(step, maker, REDUCE_ONLY)
     if taker.remaining == 0:
+        collateral.drop(taker, quantity)
         taker.status = EXECUTED
-    for order in (maker, taker):
-        if order.group is not None and record_fill(order.group, quantity, step.time_ns):
-            trigger_group(step, order.group)
+    else:
+        collateral.take(taker, quantity)
+    if maker.group is not None:
+        count_in_group(step, maker.group, quantity)
+    if taker.group is not None:
+        count_in_group(step, taker.group, quantity)
+
+
+def count_in_group(step: Step, group: OrderGroup, quantity: int) -> None:
+    """Count a fill of one of the group's orders; reaching the limit triggers the group."""
+    if record_fill(group, quantity, step.time_ns):
+        trigger_group(step, group)
 
 
 def settle_fill(
-    step: Step, trade_id: int, order: Order, price: int, quantity: int, *, is_taker: bool
+    step: Step,
+    trade_id: int,
+    order: Order,
+    price: int,
+    quantity: int,
+    closing: int,
+    is_taker: bool,
 ) -> None:
     """Move position and money of one side of a trade (rules, sections 9 and 10).
 
-    The fee is rounded in the documented steps: trade fee up to $0.0001, cash change down to
-    the member's precision, and a cent back whenever the order's rounding fees exceed one.
+    ``closing`` of the ``quantity`` close a position, the rest opens one. The fee is rounded in
+    the documented steps: trade fee up to $0.0001, cash change down to the member's precision,
+    and a cent back whenever the order's rounding fees exceed one. A rebate above the fill's own
+    fee would make it negative; what cannot be given back stays in the accumulator.
     """
     market = order.market
     holding = order.holding
     account = order.account
     direction = order.direction
     own_price = price if direction == BID else PRICE_ONE - price
-    closing = min(quantity, collateral.closable(holding, direction))
     opening = quantity - closing
     revenue = closing * (PRICE_ONE - own_price) - opening * own_price
 
@@ -167,10 +191,9 @@ def settle_fill(
     rounding_fee = (revenue - trade_fee) % account.member.balance_precision
     rebate = 0
     if rounding_fee:
-        order.rounding += rounding_fee
-        if order.rounding > REBATE_STEP:
+        if order.rounding + rounding_fee > REBATE_STEP:
             rebate = min(REBATE_STEP, trade_fee + rounding_fee)
-            order.rounding -= rebate
+        collateral.collect_rounding(order, rounding_fee - rebate)
     fee = trade_fee + rounding_fee - rebate
     cash_change = revenue - fee
 
@@ -191,7 +214,6 @@ def settle_fill(
     else:
         order.maker_cost += shown_cost
         order.maker_fees += fee
-    holding.moved = True
     step.touch_holding(holding)
     step.events.append(
         OrderFilled(
@@ -232,10 +254,9 @@ def remove(step: Step, order: Order, reason: str) -> None:
 def close(step: Step, order: Order, reason: str) -> None:
     """Cancel what remains of an order that is not in the book."""
     order.reduced += order.remaining
-    collateral.take(order, order.remaining, closed=True)
+    step.touch_side(collateral.drop(order, order.remaining))
     order.remaining = 0
     order.status = CANCELED
-    step.touch_holding(order.holding)
     step.touch_order(order, reason)
     forget(step, order)
 
@@ -262,46 +283,65 @@ def trigger_group(step: Step, group: OrderGroup) -> None:
             remove(step, order, ORDER_GROUP)
 
 
-def available_quantity(order: Order) -> tuple[int, int]:
-    """(quantity, cost) that ``order`` would find now, up to its own size.
+class Prospect:
+    """What an order would find if it were matched now."""
 
-    The cost is the order's own-side price times quantity, fees excluded. Own resting orders
-    count: a fill-or-kill that meets one is stopped there, not refused (rules, section 6).
+    __slots__ = ("cost", "meets_own_order", "quantity")
+
+    def __init__(self) -> None:
+        self.quantity = 0
+        """How much of the order would be filled, own resting orders counted as if they could."""
+        self.cost = 0
+        """What that would cost at the order's own-side prices, fees excluded."""
+        self.meets_own_order = False
+        """Whether a resting order of the same member is among those that it would reach."""
+
+
+def look_ahead(step: Step, order: Order) -> Prospect:
+    """What ``order`` would find, by the same limits that ``match`` applies. Changes nothing.
+
+    Own resting orders count: a fill-or-kill that meets one is stopped there, not refused
+    (rules, section 6).
     """
-    side = opposite(order)
+    prospect = Prospect()
+    lot = order.market.lot
     left = order.remaining
-    cost = 0
+    if order.reduce_only:
+        left = min(left, collateral.closable(order.holding, order.direction))
+    if order.group is not None:
+        left = min(left, capacity(order.group, step.time_ns, lot))
+    # What is left to close or to match, once makers share a position or a group.
+    left_to_close: dict[tuple[int, int], int] = {}
+    left_in_group: dict[int, int] = {}
+    side = opposite(order)
     level = side.best
     while level is not None and left > 0 and crosses(order, level.price):
-        here = 0
-        maker = level.head
-        while maker is not None and here < left:
-            offered = maker.remaining
-            if maker.reduce_only:
-                offered = min(offered, collateral.closable(maker.holding, maker.direction))
-            here += offered
-            maker = maker.next
-        here = min(here, left)
-        left -= here
-        cost += here * (level.price if order.side == "yes" else PRICE_ONE - level.price)
-        level = side.next_worse(level)
-    return order.remaining - left, cost
-
-
-def meets_own_order(order: Order) -> bool:
-    """Whether ``order`` would reach a resting order of its own member before it is filled."""
-    side = opposite(order)
-    left = order.remaining
-    level = side.best
-    while level is not None and left > 0 and crosses(order, level.price):
+        own_price = level.price if order.side == "yes" else PRICE_ONE - level.price
         maker = level.head
         while maker is not None and left > 0:
+            quantity = min(left, maker.remaining)
             if maker.account.member is order.account.member:
-                return True
-            left -= maker.remaining
+                prospect.meets_own_order = True
+            else:
+                key = (maker.account.member.id, maker.account.number)
+                closable = left_to_close.get(key)
+                if closable is None:
+                    closable = collateral.closable(maker.holding, maker.direction)
+                if maker.reduce_only:
+                    quantity = min(quantity, closable)
+                if maker.group is not None:
+                    room = left_in_group.get(maker.group.id)
+                    if room is None:
+                        room = capacity(maker.group, step.time_ns, lot)
+                    quantity = min(quantity, room)
+                    left_in_group[maker.group.id] = room - quantity
+                left_to_close[key] = max(0, closable - quantity)
+            left -= quantity
+            prospect.quantity += quantity
+            prospect.cost += quantity * own_price
             maker = maker.next
         level = side.next_worse(level)
-    return False
+    return prospect
 
 
 def cancel_all(step: Step, market: Market, reason: str) -> None:

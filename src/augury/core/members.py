@@ -40,6 +40,10 @@ from augury.core.state import MAX_SUBACCOUNT, Account, ApiKey, Exchange, Member,
 from augury.core.step import Step
 from augury.core.units import MICROS_PER_CENT, MICROS_PER_CENTICENT, QUANTITY_ONE
 
+MONEY_LIMIT = 10**17
+"""Micro-dollars on the whole exchange: a hundred billion dollars. Totals that grow with trading
+then stay within the 64 bits of logs, snapshots and databases."""
+
 BALANCE_PRECISIONS = (MICROS_PER_CENT, MICROS_PER_CENTICENT)
 
 
@@ -114,6 +118,8 @@ def deposit(step: Step, command: Deposit) -> None:
     account = find_account(step.state, command.member_id, command.subaccount)
     if command.amount <= 0:
         raise Rejection(reject.INVALID_PARAMETERS, "amount must be positive")
+    if step.state.ledger.cash + command.amount > MONEY_LIMIT:
+        raise Rejection(reject.INVALID_PARAMETERS, "more money than the exchange can hold")
     account.cash += command.amount
     step.state.ledger.cash += command.amount
     step.state.ledger.outside -= command.amount
@@ -126,7 +132,7 @@ def withdraw(step: Step, command: Withdraw) -> None:
     account = find_account(step.state, command.member_id, command.subaccount)
     if command.amount <= 0:
         raise Rejection(reject.INVALID_PARAMETERS, "amount must be positive")
-    if command.amount > account.cash - account.reserved:
+    if command.amount > account.available:
         raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
     account.cash -= command.amount
     step.state.ledger.cash -= command.amount
@@ -146,7 +152,7 @@ def transfer(step: Step, command: TransferBetweenSubaccounts) -> None:
         raise Rejection(reject.INVALID_PARAMETERS, "the subaccounts must differ")
     if command.amount <= 0:
         raise Rejection(reject.INVALID_PARAMETERS, "amount must be positive")
-    if command.amount > source.cash - source.reserved:
+    if command.amount > source.available:
         raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
     source.cash -= command.amount
     target.cash += command.amount
@@ -167,11 +173,11 @@ def transfer(step: Step, command: TransferBetweenSubaccounts) -> None:
 def create_order_group(step: Step, command: CreateOrderGroup) -> None:
     account = find_account(step.state, command.member_id, command.subaccount)
     check_limit(command.contracts_limit)
-    owned = sum(1 for group in step.state.groups.values() if group.account.member is account.member)
-    if owned >= MAX_GROUPS_PER_MEMBER:
+    if account.member.order_groups >= MAX_GROUPS_PER_MEMBER:
         raise Rejection(reject.INVALID_PARAMETERS, "too many order groups")
     group = OrderGroup(step.sequence, account, command.contracts_limit)
     step.state.groups[group.id] = group
+    account.member.order_groups += 1
     step.events.append(group_updated("created", group))
 
 
@@ -205,6 +211,7 @@ def delete_order_group(step: Step, command: DeleteOrderGroup) -> None:
     for order in list(group.orders.values()):
         matching.remove(step, order, "order_group")
     del step.state.groups[group.id]
+    group.account.member.order_groups -= 1
     step.group_events.append(group_updated("deleted", group))
 
 

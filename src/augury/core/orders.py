@@ -7,7 +7,7 @@ Each handler checks everything first, in the order of precedence in which it rea
 from augury.core import collateral, matching
 from augury.core import rejections as reject
 from augury.core.commands import AmendOrder, CancelOrder, DecreaseOrder, PlaceOrder
-from augury.core.events import OrderAmended, OrderUpdated
+from augury.core.events import OrderAmended
 from augury.core.prices import is_on_grid
 from augury.core.rejections import Rejection
 from augury.core.state import (
@@ -48,7 +48,7 @@ def place_order(step: Step, command: PlaceOrder) -> None:
         raise Rejection(reject.INVALID_ORDER_SIZE, "count must be a positive number of lots")
     if not is_on_grid(market.price_ranges, command.price):
         raise Rejection(reject.INVALID_PARAMETERS, "price is not on the market's grid")
-    if 0 < command.expiration_ns <= step.time_ns:
+    if command.expiration_ns and command.expiration_ns <= step.time_ns:
         raise Rejection(reject.EXPIRATION_IN_PAST)
     client_order_id = command.client_order_id
     if client_order_id and client_order_id in member.client_order_ids:
@@ -84,20 +84,18 @@ def place_order(step: Step, command: PlaceOrder) -> None:
         command.cancel_on_pause,
         step.time_ns,
     )
-    best = matching.opposite(order).best
-    may_trade = best is not None and matching.crosses(order, best.price)
+    may_trade = matching.may_trade(order)
     if command.post_only and may_trade:
         raise Rejection(reject.POST_ONLY_CROSS)
     fill_or_kill = command.time_in_force == FILL_OR_KILL or command.buy_max_cost > 0
     if fill_or_kill:
-        found, cost = matching.available_quantity(order)
-        if found < quantity or 0 < command.buy_max_cost < cost:
+        found = matching.look_ahead(step, order)
+        if found.quantity < quantity or 0 < command.buy_max_cost < found.cost:
             raise Rejection(reject.FOK_INSUFFICIENT_VOLUME)
-    collateral.add(order)
-    collateral.refresh(holding)
-    if account.reserved > account.cash:
-        collateral.take(order, order.remaining, closed=True)
-        collateral.refresh(holding)
+    available = account.available
+    collateral.refresh(collateral.add(order))
+    if account.available < min(0, available):
+        collateral.refresh(collateral.drop(order, order.remaining))
         raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
 
     if known_holding is None:
@@ -125,7 +123,6 @@ def place_order(step: Step, command: PlaceOrder) -> None:
             group.orders[order.id] = order
         if order.expiration_ns:
             schedule(state, order.expiration_ns, EXPIRE_ORDER, order.id, "")
-        step.touch_holding(holding)
         matching.rest(step, order)
 
 
@@ -188,69 +185,80 @@ def amend_order(step: Step, command: AmendOrder) -> None:
     before = order_updated(order)
     if price == order.price and remaining <= order.remaining:
         step.events.append(OrderAmended(order.id, before))
+        if renamed:
+            rename(member, order, new_client_id)
         if remaining < order.remaining:
             shrink(step, order, order.remaining - remaining, "amended")
         else:
             step.touch_order(order, "amended")
         order.reduced = 0
-    else:
-        reenter(step, order, price, remaining, before)
-    order.initial_quantity = order.filled + remaining
-    if renamed:
-        rename(member, order, new_client_id)
+        order.initial_quantity = order.filled + remaining
+        return
+    check_reentry(step, order, price, remaining)
+    swap_collateral(order, price, remaining)
+    step.events.append(OrderAmended(order.id, before))
+    reenter(step, order, price, remaining, new_client_id if renamed else "")
 
 
-def reenter(step: Step, order: Order, price: int, remaining: int, before: OrderUpdated) -> None:
-    """Take an order out of the book and enter it anew, as a taker where it crosses.
-
-    Refused, with nothing changed, when it is post-only or would meet an own order, or when
-    the collateral does not suffice.
-    """
-    account = order.account
-    holding = order.holding
+def check_reentry(step: Step, order: Order, price: int, remaining: int) -> None:
+    """Refuse an amend that is post-only and would trade, or that would meet an own order."""
     old_price, old_remaining = order.price, order.remaining
     set_terms(order, price, remaining)
-    best = matching.opposite(order).best
-    may_trade = best is not None and matching.crosses(order, best.price)
     refusal = ""
-    if may_trade and order.post_only:
-        refusal = reject.POST_ONLY_CROSS
-    elif (
-        may_trade
-        and order.self_trade_prevention == "taker_at_cross"
-        and matching.meets_own_order(order)
-    ):
-        refusal = reject.SELF_CROSS_ATTEMPT
+    if matching.may_trade(order):
+        if order.post_only:
+            refusal = reject.POST_ONLY_CROSS
+        elif (
+            order.self_trade_prevention == "taker_at_cross"
+            and matching.look_ahead(step, order).meets_own_order
+        ):
+            refusal = reject.SELF_CROSS_ATTEMPT
     set_terms(order, old_price, old_remaining)
     if refusal:
         raise Rejection(refusal)
 
-    # Swap the collateral first: the old part no longer counts, the new one must fit.
-    collateral.take(order, old_remaining, closed=True)
+
+def swap_collateral(order: Order, price: int, remaining: int) -> None:
+    """Hold back what the amended order could cost instead of what it could cost before.
+
+    Refused, with nothing changed, when the balance does not suffice.
+    """
+    account = order.account
+    available = account.available
+    old_price, old_remaining = order.price, order.remaining
+    side = collateral.drop(order, old_remaining)
     set_terms(order, price, remaining)
     collateral.add(order)
-    collateral.refresh(holding)
-    if account.reserved > account.cash:
-        collateral.take(order, remaining, closed=True)
-        set_terms(order, old_price, old_remaining)
+    collateral.refresh(side)
+    too_low = account.available < min(0, available)
+    if too_low:
+        collateral.drop(order, remaining)
+    set_terms(order, old_price, old_remaining)
+    if too_low:
         collateral.add(order)
-        collateral.refresh(holding)
+        collateral.refresh(side)
         raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
 
-    set_terms(order, old_price, old_remaining)
+
+def reenter(step: Step, order: Order, price: int, remaining: int, new_client_order_id: str) -> None:
+    """Take an order out of the book and enter it anew, as a taker where it crosses.
+
+    Its collateral is that of the new terms already.
+    """
     matching.same_side(order).remove(order)
-    step.touch_level(order, old_price, order.direction, -old_remaining)
+    step.touch_level(order, order.price, order.direction, -order.remaining)
     set_terms(order, price, remaining)
+    order.initial_quantity = order.filled + remaining
     order.priority = step.sequence
-    step.events.append(OrderAmended(order.id, before))
+    if new_client_order_id:
+        rename(order.account.member, order, new_client_order_id)
     step.touch_order(order, "amended")
-    ended = matching.match(step, order) if may_trade else matching.MATCHED
+    ended = matching.match(step, order)
     if order.remaining == 0:
         matching.forget(step, order)
     elif ended:
         matching.close(step, order, ended)
     else:
-        step.touch_holding(holding)
         matching.rest(step, order)
 
 
@@ -266,9 +274,8 @@ def shrink(step: Step, order: Order, quantity: int, reason: str) -> None:
     level.quantity -= quantity
     order.remaining -= quantity
     order.reduced += quantity
-    collateral.take(order, quantity, closed=False)
+    step.touch_side(collateral.take(order, quantity))
     step.touch_level(order, order.price, order.direction, -quantity)
-    step.touch_holding(order.holding)
     step.touch_order(order, reason)
 
 

@@ -4,6 +4,7 @@ A grid is a tuple of bands (start, end, step) in price units. The label of a str
 name; the bands decide.
 """
 
+from math import gcd
 from typing import Final
 
 from augury.core.units import PRICE_ONE
@@ -73,3 +74,11 @@ def refines(new: tuple[Band, ...], old: tuple[Band, ...]) -> bool:
         for price in range(start, end + 1, step)
         if 0 < price < PRICE_ONE
     )
+
+
+def common_step(bands: tuple[Band, ...]) -> int:
+    """The largest number that divides every price of the grid."""
+    step = 0
+    for start, _, band_step in bands:
+        step = gcd(step, gcd(start, band_step))
+    return step

@@ -3,7 +3,6 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from augury.core import collateral
 from augury.core.book import BookSide
 from augury.core.state import (
     AMENDED,
@@ -45,10 +44,11 @@ def open_orders(state: Exchange, member: Member, before_id: int | None = None) -
 
 def order_collateral(order: Order) -> int:
     """What ``order`` would reserve if it only opened a position, micro-dollars."""
-    if order.reduce_only:
+    level = order.own_level
+    if order.reduce_only or level is None:
         return 0
-    level = collateral.own_side(order.holding, order.direction).levels[order.price]
-    return order.remaining // order.market.lot * level.unit + level.allowance
+    slack = level.slack - order.rounding if level.slack else 0
+    return order.remaining // order.market.lot * level.unit + slack
 
 
 def resting_value(account: Account) -> int:

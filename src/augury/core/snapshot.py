@@ -252,6 +252,7 @@ def load_state(rows: Iterable[Row]) -> Exchange:
             group.fills = [(fill[0], fill[1]) for fill in fields[5]]
             group.triggered = fields[6]
             state.groups[group.id] = group
+            group.account.member.order_groups += 1
         elif kind == "announcement":
             state.announcements.append(
                 Announcement(fields[0], fields[1], fields[2], fields[3], fields[4])
@@ -266,7 +267,8 @@ def load_state(rows: Iterable[Row]) -> Exchange:
         (market.bids if order.direction > 0 else market.asks).append(order)
     for market in state.markets.values():
         for holding in market.holdings.values():
-            collateral.refresh(holding)
+            collateral.refresh(holding.bids)
+            collateral.refresh(holding.asks)
     rebuild(state)
     return state
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from augury.core.book import BookSide, Level
 from augury.core.fees import FeeSchedule
-from augury.core.prices import Band
-from augury.core.units import ASK, BID, PRICE_ONE, QUANTITY_ONE
+from augury.core.prices import Band, common_step
+from augury.core.units import ASK, BID, PRICE_ONE, QUANTITY_ONE, floor_to
 
 # Market states, rules section 2.
 INITIALIZED: Final = "initialized"
@@ -31,6 +31,10 @@ MAX_SUBACCOUNT: Final = 32
 MAX_OPEN_ORDERS: Final = 200_000
 REMEMBERED_CLIENT_ORDER_IDS: Final = 100_000
 """How many closed orders of a member still count as duplicates of a client order id."""
+
+
+Timer = tuple[int, int, int, str]
+"""(due, kind, order id or 0, market ticker or empty); see ``timers``."""
 
 
 class ApiKey:
@@ -69,6 +73,7 @@ class Member:
         "id",
         "open_order_ids",
         "open_orders",
+        "order_groups",
         "suspended",
         "transfer_ids",
         "usage_tier",
@@ -93,6 +98,7 @@ class Member:
         self.open_orders = 0
         self.open_order_ids: list[int] = []
         """Ascending; may still hold ids of closed orders, which readers skip."""
+        self.order_groups = 0
 
     def remember_closed(self, client_order_id: str) -> None:
         """Keep a closed order's client id as taken; forget the oldest beyond the limit."""
@@ -102,17 +108,31 @@ class Member:
 
 
 class Account:
-    """One subaccount: isolated cash and holdings. ``reserved`` is held for resting orders."""
+    """One subaccount: isolated cash and holdings."""
 
-    __slots__ = ("cash", "holdings", "member", "number", "reserved")
+    __slots__ = ("cash", "exact_reserve", "holdings", "member", "number", "ragged_levels")
 
     def __init__(self, member: Member, number: int) -> None:
         self.member = member
         self.number = number
         self.cash = 0
-        self.reserved = 0
+        self.exact_reserve = 0
+        """What resting orders could cost, micro-dollars."""
+        self.ragged_levels = 0
+        """How many own price levels could move cash by a fraction of the member's precision."""
         self.holdings: dict[str, Holding] = {}
         """By market ticker; exists while there is a position, a resting order, or a past."""
+
+    @property
+    def reserved(self) -> int:
+        """What is held back for resting orders.
+
+        Where every fill moves cash by whole steps of the member's precision, a fraction of a
+        step can never be spent, and holding it would refuse an order that can be paid.
+        """
+        if self.ragged_levels:
+            return self.exact_reserve
+        return floor_to(self.exact_reserve, self.member.balance_precision)
 
     @property
     def available(self) -> int:
@@ -123,34 +143,63 @@ class Account:
 class OwnLevel:
     """What one subaccount has resting at one price of one side."""
 
-    __slots__ = ("allowance", "orders", "quantity", "reduce_only_quantity", "unit")
+    __slots__ = (
+        "orders",
+        "price",
+        "quantity",
+        "ragged",
+        "reduce_only_orders",
+        "reduce_only_quantity",
+        "rounding",
+        "side",
+        "slack",
+        "unit",
+    )
 
-    def __init__(self, unit: int, allowance: int) -> None:
-        self.unit = unit
+    def __init__(self, side: "OwnSide", price: int) -> None:
+        self.side = side
+        self.price = price
+        self.unit = 0
         """Micro-dollars to hold per lot that would open a position, worst-case fee included."""
-        self.allowance = allowance
-        """Micro-dollars to hold per order that may open one, for the rounding of its fills."""
+        self.slack = 0
+        """Micro-dollars that the rounding of one order's fills may cost; 0 if nothing rounds."""
+        self.ragged = False
+        """Whether a fill could move cash by a fraction of the member's precision."""
         self.quantity = 0
         """Resting quantity that may open a position."""
-        self.reduce_only_quantity = 0
         self.orders = 0
-        """How many orders the first quantity is spread over."""
+        """How many orders that quantity is spread over."""
+        self.rounding = 0
+        """What those orders have paid of their slack."""
+        self.reduce_only_quantity = 0
+        self.reduce_only_orders = 0
 
 
 class OwnSide:
     """A subaccount's resting orders on one side of one market, as far as collateral goes."""
 
-    __slots__ = ("gross", "levels", "prices", "reserved", "resting_quantity")
+    __slots__ = (
+        "direction",
+        "gross",
+        "holding",
+        "levels",
+        "reserve",
+        "resting_quantity",
+        "touched",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, holding: "Holding", direction: int) -> None:
+        self.holding = holding
+        self.direction = direction
+        self.levels: list[OwnLevel] = []
+        """Best price first, which is the order in which they would trade."""
         self.gross = 0
         """What this side would hold back if no order closed a position."""
-        self.levels: dict[int, OwnLevel] = {}
-        self.prices: list[int] = []
-        """Ascending."""
-        self.reserved = 0
-        """What this side holds back now; part of ``Account.reserved``."""
+        self.reserve = 0
+        """What this side holds back now; part of ``Account.exact_reserve``."""
         self.resting_quantity = 0
+        self.touched = False
+        """Noted in the running step."""
 
 
 class Holding:
@@ -166,7 +215,6 @@ class Holding:
         "moved",
         "quantity",
         "realized_pnl",
-        "touched",
         "traded_cost",
         "traded_quantity",
         "updated_ns",
@@ -183,11 +231,10 @@ class Holding:
         self.traded_cost = 0
         self.traded_quantity = 0
         self.updated_ns = 0
-        self.bids = OwnSide()
-        self.asks = OwnSide()
-        self.touched = False
-        """Noted in the running step; likewise ``moved`` when the position changed in it."""
+        self.bids = OwnSide(self, BID)
+        self.asks = OwnSide(self, ASK)
         self.moved = False
+        """Whether the position changed in the running step."""
 
 
 class Order:
@@ -211,6 +258,7 @@ class Order:
         "maker_fees",
         "market",
         "next",
+        "own_level",
         "post_only",
         "previous",
         "price",
@@ -281,6 +329,8 @@ class Order:
         """What the running step did to the order; empty when it was not touched."""
         self.reduced = 0
         """Quantity that the running step removed without a fill."""
+        self.own_level: OwnLevel | None = None
+        """Where the remaining quantity is counted as collateral."""
         self.level: Level | None = None
         self.previous: Order | None = None
         self.next: Order | None = None
@@ -386,6 +436,7 @@ class Market:
         "level_changes",
         "lot",
         "market_type",
+        "money_step",
         "open_interest",
         "open_ns",
         "price_level_structure",
@@ -443,6 +494,8 @@ class Market:
         self.fractional_trading_enabled = fractional_trading_enabled
         self.lot = 1 if fractional_trading_enabled else QUANTITY_ONE
         """Smallest quantity that may be ordered."""
+        self.money_step = self.lot * common_step(price_ranges)
+        """Every trade is worth a multiple of this, micro-dollars."""
         self.is_provisional = is_provisional
         self.fee_waiver_expiration_ns = fee_waiver_expiration_ns
         self.details = details
@@ -561,8 +614,8 @@ class Exchange:
         """Open orders by id, in no particular order."""
         self.groups: dict[int, OrderGroup] = {}
         self.ledger = Ledger()
-        self.timers: list[tuple[int, int, int, str]] = []
-        """Heap of (due, kind, id, ticker); see ``timers``."""
+        self.timers: list[Timer] = []
+        """A heap."""
         self.trading_paused = False
         self.exchange_paused = False
         self.estimated_resume_ns = 0

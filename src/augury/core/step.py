@@ -13,7 +13,7 @@ from augury.core.events import (
     PositionChanged,
     TickerChanged,
 )
-from augury.core.state import Exchange, Holding, LevelChange, Market, Order
+from augury.core.state import Exchange, Holding, LevelChange, Market, Order, OwnSide
 from augury.core.units import ASK, BID, PRICE_ONE
 
 TRADE_INDEX_BITS = 20
@@ -30,6 +30,7 @@ class Step:
         "markets",
         "orders",
         "sequence",
+        "sides",
         "state",
         "time_ns",
         "trades",
@@ -43,6 +44,7 @@ class Step:
         self.group_events: list[Event] = []
         self.orders: list[Order] = []
         self.holdings: list[Holding] = []
+        self.sides: list[OwnSide] = []
         self.markets: list[Market] = []
         self.trades = 0
 
@@ -65,10 +67,16 @@ class Step:
         order.updated_ns = self.time_ns
 
     def touch_holding(self, holding: Holding) -> None:
-        """The holding's collateral is brought up to date at the end of the step."""
-        if not holding.touched:
-            holding.touched = True
+        """The position moved: it is reported, and both its sides' reserves brought up to date."""
+        if not holding.moved:
+            holding.moved = True
             self.holdings.append(holding)
+
+    def touch_side(self, side: OwnSide) -> None:
+        """The side's reserve is brought up to date at the end of the step."""
+        if not side.touched:
+            side.touched = True
+            self.sides.append(side)
 
     def touch_level(self, order: Order, price: int, direction: int, delta: int) -> LevelChange:
         """A level's resting total moves by ``delta`` because of ``order``."""
@@ -95,14 +103,18 @@ class Step:
                 order.reason = ""
                 order.reduced = 0
             self.orders = []
+        if self.sides:
+            for side in self.sides:
+                side.touched = False
+                collateral.refresh(side)
+            self.sides = []
         if self.holdings:
             for holding in self.holdings:
-                holding.touched = False
-                collateral.refresh(holding)
-                if holding.moved:
-                    holding.moved = False
-                    holding.updated_ns = self.time_ns
-                    events.append(position_changed(holding))
+                holding.moved = False
+                holding.updated_ns = self.time_ns
+                collateral.refresh(holding.bids)
+                collateral.refresh(holding.asks)
+                events.append(position_changed(holding))
             self.holdings = []
         if self.group_events:
             events.extend(self.group_events)

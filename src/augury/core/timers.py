@@ -1,8 +1,9 @@
 """Timers: what becomes due at a time. They fire when a record at or after that time is applied.
 
-A timer is a hint, not a promise: whoever handles it checks that it still applies, so nothing
-needs to be unscheduled. Timers are derived from orders and markets and are not part of the
-state's identity.
+A timer is a hint, not a promise: orders close and times move, and nothing is unscheduled then.
+``applies`` tells whether a timer still means something. Timers are derived from orders and
+markets and are not part of the state's identity, so one that means nothing must have no effect
+at all, not even on the events of the step in which it comes up.
 """
 
 from heapq import heapify, heappop, heappush
@@ -15,6 +16,7 @@ from augury.core.state import (
     INACTIVE,
     INITIALIZED,
     Exchange,
+    Timer,
 )
 
 # Kinds, in the order in which timers of the same instant fire.
@@ -31,15 +33,40 @@ def schedule(state: Exchange, due_ns: int, kind: int, id: int, ticker: str) -> N
         rebuild(state)
 
 
+def applies(state: Exchange, timer: Timer) -> bool:
+    """Whether what the timer announces would still happen at its time."""
+    due_ns, kind, order_id, ticker = timer
+    if kind == EXPIRE_ORDER:
+        order = state.orders.get(order_id)
+        return order is not None and order.expiration_ns <= due_ns
+    market = state.markets.get(ticker)
+    if market is None:
+        return False
+    status = market.status
+    if kind == OPEN_MARKET:
+        return status == INITIALIZED and market.open_ns <= due_ns
+    if kind == CLOSE_MARKET:
+        return status in (INITIALIZED, ACTIVE, INACTIVE) and market.close_ns <= due_ns
+    return status in (DETERMINED, AMENDED) and market.settlement_due_ns <= due_ns
+
+
 def next_due(state: Exchange) -> int | None:
-    return state.timers[0][0] if state.timers else None
-
-
-def pop_due(state: Exchange, time_ns: int) -> tuple[int, int, int, str] | None:
-    """The earliest timer due at ``time_ns``, removed; None when nothing is due."""
+    """When something happens next; forgets the timers before it that mean nothing any more."""
     timers = state.timers
-    if timers and timers[0][0] <= time_ns:
-        return heappop(timers)
+    while timers:
+        if applies(state, timers[0]):
+            return timers[0][0]
+        heappop(timers)
+    return None
+
+
+def pop_due(state: Exchange, time_ns: int) -> Timer | None:
+    """The earliest timer due at ``time_ns`` that still applies, removed; None without one."""
+    timers = state.timers
+    while timers and timers[0][0] <= time_ns:
+        timer = heappop(timers)
+        if applies(state, timer):
+            return timer
     return None
 
 
