@@ -1,8 +1,8 @@
 """Compatibility profiles: which generation of clients an answer is shaped for.
 
 Owns the names and what differs in the values of fields that every generation has (compat.md,
-section 3). A profile is chosen per request: by header, else by API key, else by what the client says
-of itself when that names a published generation, else by the server.
+section 3). A profile is chosen per request: by header, else by API key, else by what the client
+says of itself when that names a published generation, else by the server.
 """
 
 import re
