@@ -14,6 +14,7 @@ from typing import Any, Final
 from augury.app.bots.config import BotConfig
 from augury.app.bots.grid import ONE_DOLLAR, Grid
 from augury.app.world.fair_value import MarketFacts, fair_prices
+from augury.app.world.model import ACTIVITIES
 from augury.app.world.outlook import EventOutlook, Outlook
 from augury.client import ApiError, Client, Received
 from augury.client.units import count_units, price_units
@@ -199,13 +200,14 @@ class Board:
         return known[1].get(market.ticker, 0.5)
 
     def open_markets(self, bot: BotConfig) -> list[Market]:
-        """The markets a bot trades in and that are open now, by ticker."""
+        """The markets a bot trades in and that are open now, busy ones first."""
         now = self.now()
-        return [
+        found = [
             market
-            for ticker, market in sorted(self.markets.items())
+            for market in self.markets.values()
             if market.activity != "none" and market.is_open(now) and chosen(bot, market)
         ]
+        return sorted(found, key=lambda market: (ACTIVITIES.index(market.activity), market.ticker))
 
 
 def chosen(bot: BotConfig, market: Market) -> bool:

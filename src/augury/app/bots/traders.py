@@ -51,6 +51,9 @@ _BEAT_SECONDS: Final = 0.5
 _BATCH: Final = 20
 _RECONCILE_SECONDS: Final = 300.0
 _REMEMBERED: Final = 5_000
+_REQUESTS_AT_ONCE: Final = 80.0
+_WRITES_PER_SECOND: Final = 150.0
+"""Well below what the tier of a bot allows, which is 400."""
 _LONGEST_REST: Final = 10.0
 _MARKET_REST: Final = 2.0
 
@@ -75,11 +78,11 @@ class Rest:
 
 
 class Budget:
-    """Lets ``rate`` actions a second pass, with a few seconds' worth at once."""
+    """Lets ``rate`` a second pass, and up to ``most`` at once after a pause."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, most: float) -> None:
         self._rate = rate
-        self._most = max(rate * 5, 40.0)
+        self._most = most
         self._left = self._most
         self._at = time.monotonic()
 
@@ -140,7 +143,8 @@ class Maker(Trader):
             gap=max(round(options["level_gap"] * ONE_DOLLAR), 1),
             max_position=count_units(options["max_position"]),
         )
-        self._budget = Budget(options["rate"])
+        self._requests = Budget(options["rate"], _REQUESTS_AT_ONCE)
+        self._writes = Budget(_WRITES_PER_SECOND, _WRITES_PER_SECOND)
         self._stream = stream
         self._orders: dict[str, dict[str, OwnOrder]] = {}
         self._closed: OrderedDict[str, None] = OrderedDict()
@@ -224,8 +228,11 @@ class Maker(Trader):
             if self._resting_until.get(market.ticker, 0.0) > time.monotonic():
                 continue
             actions = self.decide(market)
-            if actions and self._budget.take(len(actions)):
-                await self._act(market, actions)
+            if not actions:
+                continue
+            groups = _groups(actions)
+            if self._writes.take(len(actions)) and self._requests.take(len(groups)):
+                await self._act(market, groups)
 
     def decide(self, market: Market) -> list[Action]:
         """What to do in one market now."""
@@ -245,9 +252,9 @@ class Maker(Trader):
         )
         return changes(wanted, list(self._orders.get(market.ticker, {}).values()))
 
-    async def _act(self, market: Market, actions: Sequence[Action]) -> None:
-        """Carry out actions in order; neighbours of one kind travel together."""
-        for group in _groups(actions):
+    async def _act(self, market: Market, groups: Sequence[Sequence[Action]]) -> None:
+        """Carry out actions in order, one request for each group."""
+        for group in groups:
             first = group[0]
             if isinstance(first, Amend):
                 await self._amend(market, first)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from augury.app.world.listing import list_world
 from augury.app.world.model import (
+    ACTIVITIES,
     EventSpec,
     FairValueSpec,
     Json,
@@ -45,7 +46,6 @@ from augury.core.units import PRICE_ONE
 SAMPLE_START_NS: Final = 1_769_522_400_000_000_000
 """A moment in January 2026 at which a file is tried out, so that its mistakes show on loading."""
 
-ACTIVITIES: Final = ("busy", "normal", "quiet", "none")
 BOT_KINDS: Final = ("maker", "taker", "noise")
 STRIKE_TYPES: Final = (
     "greater",

@@ -7,13 +7,16 @@ the file, for mistakes that show only then.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from augury.app.world.reading import Fields
 from augury.app.world.times import WorldTime
 from augury.core.prices import Band
 
 Json = dict[str, Any]
+
+ACTIVITIES: Final = ("busy", "normal", "quiet", "none")
+"""How much the bots do in a market, most first."""
 
 
 @dataclass(slots=True)
