@@ -42,6 +42,7 @@ from augury.gateways.ws.protocol import WebSocketProtocol
 from augury.gateways.ws.publisher import Publisher
 from augury.gateways.ws.registry import Registry
 from augury.gateways.ws.session import Session
+from tests.ws_schemas import check_shape
 
 SECOND = 1_000_000_000
 START_NS = 1_772_373_600 * SECOND
@@ -350,7 +351,11 @@ class MemoryClient:
 
     async def receive(self) -> list[dict[str, Any]]:
         await settle()
-        return self.socket.take()
+        messages = self.socket.take()
+        # A test that makes thousands of messages does not make thousands of shapes.
+        for message in messages[:100]:
+            check_shape(message)
+        return messages
 
     def disconnect(self) -> None:
         self.connection.discard()
