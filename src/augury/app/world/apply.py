@@ -54,12 +54,16 @@ class KeyInHand:
 
 @dataclass(slots=True)
 class WorldReport:
-    """What applying a world did. ``refused`` holds what the exchange did not accept."""
+    """What applying a world did.
+
+    ``refused`` holds what the exchange did not accept, ``notes`` what could not be asked for.
+    """
 
     start_ns: int
     created: Counter[str] = field(default_factory=Counter)
     existing: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     keys: list[KeyInHand] = field(default_factory=list)
 
     def key_of(self, email: str) -> KeyInHand | None:
@@ -163,10 +167,9 @@ class _Application:
         for rolling in self.world.rolling:
             plans += due_occurrences(self.world, rolling, state, self.gate.now_ns())[0]
         for plan in plans:
-            self.report.existing["events"] += plan.command.ticker in state.events
-            self.report.existing["markets"] += sum(
-                market.ticker in state.markets for market in plan.markets
-            )
+            self.found("events", plan.command.ticker in state.events)
+            for market in plan.markets:
+                self.found("markets", market.ticker in state.markets)
             commands += listing_commands(plan, state)
         commands += [
             command for command in listing.descriptive if not self.is_there(command, state)
@@ -189,8 +192,12 @@ class _Application:
                 there = state.schedule != ""
             case _:
                 return False
-        self.report.existing[kind] += there
+        self.found(kind, there)
         return there
+
+    def found(self, kind: str, there: bool) -> None:
+        if there:
+            self.report.existing[kind] += 1
 
     # --- members ------------------------------------------------------------------------------
 
@@ -231,7 +238,7 @@ class _Application:
         public = key.public_key
         if key.private_key_file:
             if self.keys_directory is None:
-                self.report.refused.append(
+                self.report.notes.append(
                     f"key {key.name} of {spec.email}: there is no directory to keep it in"
                 )
                 return

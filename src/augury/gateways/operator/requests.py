@@ -181,6 +181,8 @@ class MarketDetails(Request):
     risk_limit_cents: int | UnsetType = UNSET
     image_url: Text | UnsetType = UNSET
     color_code: Name | UnsetType = UNSET
+    mve_collection_ticker: Ticker | UnsetType = UNSET
+    mve_selected_legs: list[dict[str, Any]] | UnsetType = UNSET
 
 
 class PriceRange(Request):
