@@ -1,6 +1,7 @@
 """The log's encoding of commands: complete, stable, and clear about what it cannot read."""
 
-import inspect
+import ast
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,18 +22,44 @@ from augury.core.commands import Command
 
 CLASSES = [cls for cls, _ in FIELDS.values()]
 INT64 = st.integers(-(2**63), 2**63 - 1)
-VALUES: dict[Any, st.SearchStrategy[Any]] = {
-    int: INT64,
-    str: st.text(max_size=40),
-    bool: st.booleans(),
-    tuple[str, ...]: st.lists(st.text(max_size=10)).map(tuple),
-    tuple[tuple[int, int, int], ...]: st.lists(st.tuples(INT64, INT64, INT64)).map(tuple),
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "int": INT64,
+    "str": st.text(max_size=40),
+    "bool": st.booleans(),
+    "tuple[str, ...]": st.lists(st.text(max_size=10)).map(tuple),
+    "tuple[tuple[int, int], ...]": st.lists(st.tuples(INT64, INT64)).map(tuple),
+    "tuple[tuple[str, str, str], ...]": st.lists(st.tuples(*[st.text(max_size=10)] * 3)).map(tuple),
+    "tuple[tuple[str, bool, int, int], ...]": st.lists(
+        st.tuples(st.text(max_size=10), st.booleans(), INT64, INT64)
+    ).map(tuple),
+    "tuple[tuple[int, int, int], ...]": st.lists(st.tuples(INT64, INT64, INT64)).map(tuple),
 }
 
 
-def parameters(cls: type[Any]) -> dict[str, Any]:
-    signature = inspect.signature(cls.__init__)
-    return {name: p.annotation for name, p in signature.parameters.items() if name != "self"}
+def read_parameters() -> dict[str, dict[str, str]]:
+    """Class -> constructor parameter -> type, from the source: compiled classes do not tell."""
+    source = Path(c.__file__).with_name("commands.py").read_text(encoding="utf-8")
+    found = {}
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        fields: dict[str, str] = {}
+        for item in node.body:
+            if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+                fields[item.target.id] = ast.unparse(item.annotation)
+            elif isinstance(item, ast.FunctionDef) and item.name == "__init__":
+                for argument in item.args.args[1:]:
+                    assert argument.annotation is not None
+                    fields[argument.arg] = ast.unparse(argument.annotation)
+        found[node.name] = fields
+    return found
+
+
+PARAMETERS = read_parameters()
+
+
+def parameters(cls: type[Any]) -> dict[str, str]:
+    return PARAMETERS[cls.__name__]
 
 
 def commands_of(cls: type[Any]) -> st.SearchStrategy[Any]:
