@@ -21,7 +21,7 @@ from augury.app.operator_client import OperatorClient
 from augury.app.settings import Settings
 from augury.client import Client, KeyPair, Signer, Stream, generate_key_pair
 from augury.codec.text import parse_rfc3339
-from augury.testing.hosts import Host, ProcessHost, Stopped, ThreadHost
+from augury.testing.hosts import ForkedHost, Host, ProcessHost, Stopped, ThreadHost
 
 T = TypeVar("T")
 
@@ -110,9 +110,9 @@ class Member:
 class RunningExchange:
     """One exchange. Use as a context manager, or through ``running_exchange``."""
 
-    def __init__(self, settings: Settings, *, own_process: bool = False) -> None:
+    def __init__(self, settings: Settings, host: Host) -> None:
         self.settings = settings
-        self._host: Host = ProcessHost(settings) if own_process else ThreadHost(settings)
+        self._host = host
         self._closing = contextlib.ExitStack()
         self._numbers = itertools.count(1)
 
@@ -143,10 +143,20 @@ class RunningExchange:
         self._closing.close()
         self._host.kill()
 
+    def wait(self) -> int:
+        """Until it has ended by itself; the exit code. Only with ``own_process``."""
+        self._closing.close()
+        return self._host.wait()
+
     def restart(self) -> None:
         """Start again on the same data, at the same address."""
         self._host.keep_port()
         self.start()
+
+    def begin_restart(self) -> None:
+        """Start again and do not wait, to kill it on its way up; only with ``forked``."""
+        self._host.keep_port()
+        self._host.begin()
 
     def __enter__(self) -> Self:
         self.start()
@@ -283,6 +293,7 @@ class RunningExchange:
 def running_exchange(
     *,
     own_process: bool = False,
+    forked: bool = False,
     data: Path | None = None,
     clock: str = "virtual",
     rate_limits: bool = False,
@@ -293,6 +304,10 @@ def running_exchange(
     ``settings`` are those of ``augury serve``, such as ``world="demo"`` or ``tls=True``. Without
     ``data`` everything is forgotten at the end. A virtual clock starts now and stands still;
     signatures are checked against real time all the same.
+
+    It runs in a thread; with ``own_process`` as the command ``augury serve``; with ``forked`` in
+    a process that starts quicker than that (like all users of ``multiprocessing``, a script needs
+    its ``if __name__ == "__main__"`` then).
     """
     with contextlib.ExitStack() as stack:
         if data is None:
@@ -306,15 +321,17 @@ def running_exchange(
             "log_level": "warning",
             **settings,
         }
-        exchange = RunningExchange(
-            Settings(
-                data=data,
-                clock=clock,  # type: ignore[arg-type]
-                rate_limits=rate_limits,
-                **chosen,
-            ),
-            own_process=own_process,
+        chosen_settings = Settings(
+            data=data,
+            clock=clock,  # type: ignore[arg-type]
+            rate_limits=rate_limits,
+            **chosen,
         )
+        if forked:
+            host: Host = ForkedHost(chosen_settings)
+        else:
+            host = ProcessHost(chosen_settings) if own_process else ThreadHost(chosen_settings)
+        exchange = RunningExchange(chosen_settings, host)
         yield stack.enter_context(exchange)
 
 
