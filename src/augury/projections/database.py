@@ -75,10 +75,9 @@ class HistoryDatabase:
             )
             event.listen(self._engine, "begin", _begin_sqlite)
         else:
-            # Positional parameters, so that one tuple of values serves every database.
-            self._engine = create_engine(
-                self.url, paramstyle="format", pool_size=4, pool_pre_ping=True
-            )
+            # Positional parameters, so that one tuple of values serves every database. No pool:
+            # each user keeps its connection, and a reader's must never become the writer's.
+            self._engine = create_engine(self.url, paramstyle="format", poolclass=NullPool)
         driver_errors: Any = self._engine.dialect.loaded_dbapi.Error
         self.errors: tuple[type[Exception], ...] = (
             driver_errors,
@@ -103,9 +102,10 @@ class HistoryDatabase:
         if self.path is None:
             connection = self._engine.raw_connection()
             driver: Any = connection.driver_connection
+            connection.detach()
             # Each page is one statement; nothing may stay open between two of them.
             driver.autocommit = True
-            return connection
+            return driver
         reader = sqlite3.connect(
             f"{self.path.as_uri()}?mode=rw",
             uri=True,
@@ -175,10 +175,6 @@ class HistoryDatabase:
         code = getattr(cause, "sqlite_errorcode", None)
         if code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             self._damage = str(cause)
-
-    def dispose(self) -> None:
-        """Close the pool."""
-        self._engine.dispose()
 
     def _migrate(self) -> None:
         if self.path is not None and not self.path.exists():

@@ -32,7 +32,7 @@ QUEUE_LIMIT: Final = 50_000
 BATCH_LIMIT: Final = 2_000
 """Records in one transaction."""
 
-LINGER_SECONDS: Final = 0.02
+LINGER_SECONDS: Final = 0.1
 """How long the worker lets records gather when nobody waits for them."""
 
 CHECK_SECONDS: Final = 1.0
@@ -162,7 +162,6 @@ class History:
             self._thread.join(timeout_seconds)
             self._thread = None
         self._writer.close()
-        self.database.dispose()
         for _, future in self._waiters:
             if not future.done():
                 future.cancel()

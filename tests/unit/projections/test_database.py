@@ -39,7 +39,6 @@ def test_migrations_lead_to_the_tables_of_the_code(backend: str, tmp_path: Path)
         for name, table in metadata.tables.items():
             indexes = {index["name"] for index in inspect(connection).get_indexes(name)}
             assert indexes == {index.name for index in table.indexes}
-    database.dispose()
 
 
 def test_the_revisions_in_the_code_are_those_of_the_migrations() -> None:
@@ -119,7 +118,6 @@ if POSTGRES_URL:
             database.prepare()
         with database.engine.begin() as connection:
             assert inspect(connection).get_table_names() == ["orders"]
-        database.dispose()
 
 
 def test_everything_that_is_written_can_be_said_to_postgresql() -> None:
