@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -19,7 +20,7 @@ from augury.core.applied import Applied
 from augury.ports.history import HistoryStatus
 from augury.ports.log import Log
 from augury.projections.database import HistoryDatabase
-from augury.projections.writer import HistoryWriter
+from augury.projections.writer import BREATH_SECONDS, HistoryWriter
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,9 @@ LINGER_SECONDS: Final = 0.1
 
 CHECK_SECONDS: Final = 1.0
 """How often an idle worker looks whether its database is still there."""
+
+REPLAYED_PER_BREATH: Final = 10
+"""Records applied in a row while catching up from the log beside a running exchange."""
 
 FIRST_RETRY_SECONDS: Final = 0.1
 LAST_RETRY_SECONDS: Final = 5.0
@@ -234,6 +238,7 @@ class History:
 
     def _run(self) -> None:
         retry_seconds = FIRST_RETRY_SECONDS
+        self._writer.in_background = True
         while True:
             self._wait_for_work()
             try:
@@ -323,7 +328,7 @@ class History:
         if self._catch_up is None:
             raise MissingRecords(f"record {self._position + 1} is gone, and there is no log")
         started = self._position
-        for batch in _batches(self._catch_up(started), self._batch_limit):
+        for batch in _batches(_unhurried(self._catch_up(started)), self._batch_limit):
             self._store(batch)
             if self._stopping:
                 # The next start goes on from here.
@@ -365,6 +370,14 @@ class MissingRecords(Exception):
 def _give_up(future: "asyncio.Future[bool]") -> None:
     if not future.done():
         future.set_result(False)
+
+
+def _unhurried(records: Iterator[Applied]) -> Iterator[Applied]:
+    """Replaying is work for the core; let the event loop have its turns meanwhile."""
+    for count, applied in enumerate(records, start=1):
+        yield applied
+        if count % REPLAYED_PER_BREATH == 0:
+            time.sleep(BREATH_SECONDS)
 
 
 def _batches(records: Iterable[Applied], size: int) -> Iterator[list[Applied]]:

@@ -4,6 +4,7 @@ Knows nothing of threads, queues or retries: whoever holds a writer calls it fro
 time, and after an error opens it again.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import fields
 from operator import attrgetter
@@ -35,6 +36,11 @@ INSERTED: Final[dict[str, Table]] = {
 }
 """Attribute of ``Rows`` -> table it is appended to."""
 
+RECORDS_PER_BREATH: Final = 100
+BREATH_SECONDS: Final = 0.000_05
+"""A thread that only computes keeps the interpreter's lock for five milliseconds at a time, and
+whoever waits for an order feels it. Sleeping for a moment lets the event loop have the lock."""
+
 candle_values = attrgetter(*(field.name for field in fields(CandleRow)))
 
 
@@ -47,6 +53,8 @@ class HistoryWriter:
 
     def __init__(self, database: HistoryDatabase) -> None:
         self.database = database
+        self.in_background = False
+        """Whether another thread of this process has more urgent things to do."""
         self.position = 0
         self.time_ns = 0
         dialect = database.engine.dialect
@@ -97,8 +105,10 @@ class HistoryWriter:
         try:
             if self.database.is_sqlite:
                 cursor.execute("BEGIN IMMEDIATE")
-            for applied in records:
+            for count, applied in enumerate(records, start=1):
                 collector.add(applied)
+                if self.in_background and count % RECORDS_PER_BREATH == 0:
+                    time.sleep(BREATH_SECONDS)
             self._insert(cursor, collector.take(), collector.candles.take_changed())
             values = {"old": self.position, "sequence": last.sequence, "time_ns": last.time_ns}
             cursor.execute(self._move.sql, self._move.parameters(**values))
