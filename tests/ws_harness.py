@@ -287,6 +287,7 @@ class MemorySocket:
         self.messages: list[dict[str, Any]] = []
         self.writes = 0
         self.on_writable: Callable[[], None] = lambda: None
+        self.write: Callable[[bytes], None] = self.read
 
     def open(
         self,
@@ -297,7 +298,7 @@ class MemorySocket:
     ) -> None:
         self.on_writable = on_writable
 
-    def write(self, frames: bytes) -> None:
+    def read(self, frames: bytes) -> None:
         if self.closed is None:
             self.writes += 1
             self.messages.extend(parse_frames(frames))

@@ -157,7 +157,7 @@ class ShortSocketClient:
         self.client = client
         self.room = room
         self.write = client.socket.write
-        client.socket.write = self.limited_write  # type: ignore[method-assign]
+        client.socket.write = self.limited_write
 
     def limited_write(self, frames: bytes) -> None:
         self.write(frames)

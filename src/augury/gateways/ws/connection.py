@@ -146,9 +146,10 @@ class Connection:
         """Queue a frame behind all others. Safe in the middle of a walk over subscriptions."""
         if self.closed:
             return
-        self.pending.append(frame)
+        pending = self.pending
+        pending.append(frame)
         self.pending_bytes += len(frame)
-        if self.pending_bytes > self._queue_bytes or len(self.pending) > self._queue_messages:
+        if self.pending_bytes > self._queue_bytes or len(pending) > self._queue_messages:
             self._relieve()
         if not self.dirty:
             self.dirty = True
@@ -164,37 +165,43 @@ class Connection:
     def write_pending(self) -> bool:
         """Hand over what the operating system takes; True when nothing is left."""
         socket = self.socket
-        pending = self.pending
-        if not pending:
-            if not self.late_tickers:
-                return True
-            if socket.paused:
-                return False
-            pending = self._take_late_tickers()
         if socket.paused:
-            return False
+            return not (self.pending or self.late_tickers)
+        if self.late_tickers:
+            self._queue_late_tickers()
+        pending = self.pending
+        count = len(pending)
+        if count == 0:
+            return True
+        if self.pending_bytes > WRITE_SIZE:
+            return self._write_in_pieces()
         counters = self._outbox.counters
-        if self.pending_bytes <= WRITE_SIZE:
-            socket.write(pending[0] if len(pending) == 1 else b"".join(pending))
-            counters.messages_sent += len(pending)
-            counters.bytes_sent += self.pending_bytes
-            pending.clear()
-            self.pending_bytes = 0
-        else:
-            start = 0
-            while start < len(pending) and not socket.paused:
-                end = start
-                size = 0
-                while end < len(pending) and size < WRITE_SIZE:
-                    size += len(pending[end])
-                    end += 1
-                socket.write(b"".join(pending[start:end]))
-                counters.messages_sent += end - start
-                counters.bytes_sent += size
-                self.pending_bytes -= size
-                start = end
-            del pending[:start]
-        return not pending and not self.late_tickers
+        counters.messages_sent += count
+        counters.bytes_sent += self.pending_bytes
+        self.pending_bytes = 0
+        # The list first: writing may find out that the peer takes no more.
+        self.pending = []
+        socket.write(pending[0] if count == 1 else b"".join(pending))
+        return True
+
+    def _write_in_pieces(self) -> bool:
+        socket = self.socket
+        pending = self.pending
+        counters = self._outbox.counters
+        start = 0
+        while start < len(pending) and not socket.paused:
+            end = start
+            size = 0
+            while end < len(pending) and size < WRITE_SIZE:
+                size += len(pending[end])
+                end += 1
+            counters.messages_sent += end - start
+            counters.bytes_sent += size
+            self.pending_bytes -= size
+            socket.write(b"".join(pending[start:end]))
+            start = end
+        del pending[:start]
+        return not pending
 
     def close(self, code: int, reason: str) -> None:
         """Send what can be sent, then close. Later frames are dropped."""
@@ -218,11 +225,10 @@ class Connection:
             for key in [key for key in self.late_tickers if key[0] == sid]:
                 del self.late_tickers[key]
 
-    def _take_late_tickers(self) -> list[bytes]:
+    def _queue_late_tickers(self) -> None:
         self.pending.extend(self.late_tickers.values())
         self.pending_bytes += sum(map(len, self.late_tickers.values()))
         self.late_tickers.clear()
-        return self.pending
 
     def _relieve(self) -> None:
         """The queue is over its bound. A burst that the peer keeps up with is no reason to end."""

@@ -10,11 +10,19 @@ PING: Final = b"\x89\x09heartbeat"
 """The keep-alive of websocket.md, section 1: a Ping whose body is ``heartbeat``."""
 
 
+def _head(size: int) -> bytes:
+    if size < 126:
+        return bytes((0x81, size))
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2, "big")
+    return b"\x81\x7f" + size.to_bytes(8, "big")
+
+
+_HEADS: Final = tuple(_head(size) for size in range(1024))
+"""Most messages are short, and looking up is faster than building."""
+
+
 def text_frame(payload: bytes) -> bytes:
     """One whole text message."""
     size = len(payload)
-    if size < 126:
-        return bytes((0x81, size)) + payload
-    if size < 65_536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+    return (_HEADS[size] if size < 1024 else _head(size)) + payload

@@ -37,10 +37,11 @@ CLOSE_TIMEOUT: Final = 5.0
 class Socket(Protocol):
     """What the gateway asks of a connection once the handshake is accepted."""
 
-    @property
-    def paused(self) -> bool:
-        """True while the operating system takes no more; what is written meanwhile piles up."""
-        ...
+    paused: bool
+    """True while the operating system takes no more; what is written meanwhile piles up."""
+
+    write: Callable[[bytes], None]
+    """Send whole frames. Never waits; after the end of the connection does nothing."""
 
     def open(
         self,
@@ -50,10 +51,6 @@ class Socket(Protocol):
         close_timeout: float,
     ) -> None:
         """Start the heartbeat. ``on_writable`` is called whenever ``paused`` ends."""
-        ...
-
-    def write(self, frames: bytes) -> None:
-        """Send whole frames. Never waits; after the end of the connection does nothing."""
         ...
 
     def close(self, code: int, reason: str) -> None:
@@ -75,6 +72,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.conn.available_extensions = None
         self.conn.max_message_size = MAX_MESSAGE_BYTES
         self.paused = False
+        self.write: Callable[[bytes], None] = _drop
         self.close_timeout = CLOSE_TIMEOUT
         self._on_writable: Callable[[], None] | None = None
         self._heartbeat: TimerHandle | None = None
@@ -94,6 +92,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     ) -> None:
         if self.disconnected or self.close_sent:
             return
+        # The transport's own method: here even a method that only forwards can be measured.
+        self.write = self.transport.write
         self._on_writable = on_writable
         self._ping_interval = ping_interval
         self._idle_timeout = idle_timeout
@@ -102,12 +102,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._next_ping = self._last_frame + ping_interval
         self._schedule_heartbeat()
 
-    def write(self, frames: bytes) -> None:
-        if self.conn.state is OPEN and not self.transport.is_closing():
-            self.transport.write(frames)
-
     def close(self, code: int, reason: str) -> None:
-        self.stop_keepalive()
+        self._end()
         if self.conn.state is not OPEN or self.transport.is_closing():
             return
         self.conn.send_close(code, reason)
@@ -118,6 +114,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
         self._cut_later()
+
+    def _end(self) -> None:
+        """From here on only closing matters."""
+        self.write = _drop
+        self._on_writable = None
+        self.stop_keepalive()
 
     # --- heartbeat ---------------------------------------------------------------------------
 
@@ -180,14 +182,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Any frame counts as a sign of life, so there is nothing to match."""
 
     def handle_close(self, event: Frame) -> None:
+        self._end()
         super().handle_close(event)
-        self.stop_keepalive()
         if self.transport.is_closing():
             self._cut_later()
 
     def handle_parser_exception(self) -> None:
+        self._end()
         super().handle_parser_exception()
-        self.stop_keepalive()
         self._cut_later()
 
     def pause_writing(self) -> None:
@@ -201,7 +203,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._on_writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._on_writable = None
+        self._end()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -219,3 +221,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.close_timer is not None:
             self.close_timer.cancel()
         self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+
+def _drop(frames: bytes) -> None:
+    """What ``write`` does before a connection is open and after it has ended."""

@@ -182,8 +182,12 @@ class Publisher:
         self._outbox.dirty = []
         for connection in dirty:
             connection.dirty = False
-        for connection in dirty:
-            self.flush(connection)
+            if connection.waiting:
+                self.flush(connection)
+            elif not connection.closed:
+                connection.write_pending()
+        if self._outbox.dirty:
+            self.schedule()
 
     def _mark(self, connection: Connection) -> None:
         if not connection.dirty:
@@ -294,9 +298,8 @@ class Publisher:
                     event, market_id, self._time_ns, False
                 )
             connection = subscription.connection
-            owner = owners.get(connection.member_id)
-            if owner is not None:
-                message = books.with_owner(message, *owner)
+            if connection.member_id in owners:
+                message = books.with_owner(message, *owners[connection.member_id])
             connection.enqueue(_sequenced(b"orderbook_delta", subscription, message))
 
     def _ticker_changed(self, event: TickerChanged) -> None:
