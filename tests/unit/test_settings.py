@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from augury.app.settings import Settings, SettingsError, describe, load_settings
+from augury.app.settings import (
+    Settings,
+    SettingsError,
+    describe,
+    load_settings,
+    settings_table,
+)
 
 
 def config_file(tmp_path: Path, text: str) -> Path:
@@ -113,3 +119,10 @@ def test_every_setting_is_explained() -> None:
     described = describe()
     assert [name for name, _, _ in described] == list(Settings.__dataclass_fields__)
     assert all(text.endswith(".") for _, _, text in described)
+
+
+def test_the_documentation_has_the_same_table(repository: Path) -> None:
+    """When this fails, put the table of ``settings_table()`` between the two marks."""
+    page = (repository / "docs" / "operate" / "serving.md").read_text()
+    between = page.split("<!-- settings -->")[1].split("<!-- end of settings -->")[0]
+    assert between.strip() == settings_table()

@@ -109,6 +109,12 @@ def describe() -> list[tuple[str, str, str]]:
     return [(item.name, _as_text(item.default), item.metadata["text"]) for item in fields(Settings)]
 
 
+def settings_table() -> str:
+    """The settings as a table for the documentation."""
+    rows = [f"| `{name}` | {default} | {text} |" for name, default, text in describe()]
+    return "\n".join(["| Setting | Default | Meaning |", "|---|---|---|", *rows])
+
+
 def load_settings(
     flags: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
