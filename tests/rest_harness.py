@@ -8,7 +8,8 @@ virtual and stands still unless a test moves it.
 import asyncio
 import socket
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 
 import httpx
 import uvicorn
+import uvloop
 
 from augury.client.signing import KeyPair, Signer, generate_key_pair
 from augury.codec.ids import format_id
@@ -145,7 +147,7 @@ class RestExchange:
         self.gate: Sequencer
         self.history: History
         self.gateway: RestGateway
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -211,6 +213,14 @@ class RestExchange:
     def advance(self, nanoseconds: int) -> None:
         """Let time pass."""
         self.call(self.gate.advance_to(self.gate.now_ns() + nanoseconds))
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+        """Wait for something that the exchange does in its own time."""
+        deadline = time.monotonic() + seconds
+        pause = threading.Event()
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen"
+            pause.wait(0.01)
 
     @property
     def state(self) -> Exchange:

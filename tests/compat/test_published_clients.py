@@ -76,7 +76,9 @@ def test_an_order_lives_through_all_its_operations(
         ticker=RAIN, side="yes", action="buy", count=10, yes_price=40, client_order_id="mine-1"
     ).order
     assert (placed.status.value, placed.remaining_count, placed.no_price) == ("resting", 10, 60)
-    assert client.get_balance().balance == 1_000_000 - maker_reserve(client)
+    # 4 dollars for the contracts and 17 cents for the fee that they could cost at worst.
+    assert client.get_portfolio_resting_order_total_value().total_resting_order_value == 417
+    assert client.get_balance().balance == 1_000_000 - 417
 
     book = client.get_market_orderbook(RAIN).orderbook
     assert book.yes_dollars == [["0.4000", "10"]]
@@ -114,12 +116,6 @@ def test_an_order_lives_through_all_its_operations(
     with pytest.raises(load(package).NotFoundException) as caught:
         client.cancel_order(placed.order_id)
     assert caught.value.status == 404
-
-
-def maker_reserve(client: Any) -> int:
-    """Cents that are not free, with the fraction of a cent rounded the way balances are."""
-    reserve: int = client.get_portfolio_resting_order_total_value().total_resting_order_value
-    return reserve + 1 if reserve else 0
 
 
 def test_batches(client: Any) -> None:

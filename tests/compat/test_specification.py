@@ -22,7 +22,12 @@ SPECIFICATION: dict[str, Any] = json.loads(
     (Path(__file__).parent / "data/specification.json").read_text()
 )
 FORMATS = jsonschema.FormatChecker(formats=())
-FORMATS.checks("date-time", raises=ValueError)(lambda text: bool(parse_rfc3339(text)) or True)
+
+
+@FORMATS.checks("date-time", raises=ValueError)
+def is_time(value: object) -> bool:
+    return not isinstance(value, str) or parse_rfc3339(value) is not None
+
 
 GROUP = "/portfolio/order_groups/{group}"
 ORDER = "/portfolio/orders/{order}"
