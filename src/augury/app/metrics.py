@@ -21,6 +21,7 @@ from prometheus_client.registry import CollectorRegistry
 
 from augury.core.applied import Applied
 from augury.core.events import TradeExecuted
+from augury.gateways.ws.app import WebSocketGateway
 from augury.ports.exchange import ExchangeGate
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -102,20 +103,20 @@ class Records:
 class Metrics:
     """The registry behind ``/metrics``.
 
-    ``history_position`` and ``connections`` are asked at every scrape.
+    ``history_position`` and ``streams`` are asked at every scrape.
     """
 
     def __init__(
         self,
         gate: ExchangeGate,
         history_position: Callable[[], int],
-        connections: Callable[[], int],
+        streams: WebSocketGateway,
     ) -> None:
         self.requests = Requests()
         self.records = Records()
         self._gate = gate
         self._history_position = history_position
-        self._connections = connections
+        self._streams = streams
         self.garbage_pause_seconds = 0.0
         """The longest pause for garbage so far."""
         self._registry = CollectorRegistry(auto_describe=False)
@@ -132,7 +133,27 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         yield from self.requests.collect()
         yield from self.records.collect()
+        yield from self._stream_figures()
         yield from self._gauges()
+
+    def _stream_figures(self) -> Iterator[Metric]:
+        streams, done = self._streams, self._streams.counters
+        gauge, counter = GaugeMetricFamily, CounterMetricFamily
+        yield gauge("augury_websocket_connections", "Open streams.", streams.connections)
+        yield gauge(
+            "augury_websocket_subscriptions",
+            "Subscriptions of open streams.",
+            streams.subscriptions,
+        )
+        yield counter("augury_websocket_messages", "Messages sent.", done.messages_sent)
+        yield counter("augury_websocket_bytes", "Bytes of these messages.", done.bytes_sent)
+        yield counter("augury_websocket_commands", "Commands of clients.", done.commands)
+        yield counter(
+            "augury_websocket_command_errors", "Answers of type error.", done.command_errors
+        )
+        yield counter(
+            "augury_websocket_overflows", "Streams closed for reading too slowly.", done.overflows
+        )
 
     def _gauges(self) -> Iterator[Metric]:
         state = self._gate.state
@@ -146,7 +167,6 @@ class Metrics:
         yield gauge("augury_open_orders", "Orders resting in the books.", len(state.orders))
         yield gauge("augury_members", "Members.", len(state.members))
         yield gauge("augury_markets", "Markets ever listed.", len(state.markets))
-        yield gauge("augury_websocket_connections", "Open streams.", self._connections())
         yield gauge(
             "augury_storage_failed", "1 while the log refuses writes.", self._gate.storage_failed
         )

@@ -246,9 +246,17 @@ class Server:
             await statistics.load(self.queries, gate.now_ns())
         outcomes = Outcomes(gate.state.sequence)
         authenticator = Authenticator(gate, window_seconds=settings.signature_window_seconds)
-        websocket_settings = WebSocketSettings(profile=settings.profile)
+        websocket_settings = WebSocketSettings(
+            profile=settings.profile,
+            anonymous=settings.websocket_anonymous,
+            public_orderbook=settings.websocket_public_orderbook,
+            ticker_v2=settings.websocket_ticker_v2,
+            connections_per_member=settings.websocket_connections,
+            connections_per_address=settings.websocket_connections,
+            queue_bytes=settings.websocket_queue_bytes,
+        )
         self.websocket = WebSocketGateway(gate, authenticator, websocket_settings)
-        self.metrics = Metrics(gate, lambda: history.position, lambda: self.websocket.connections)
+        self.metrics = Metrics(gate, lambda: history.position, self.websocket)
         self.health = Health(gate, lambda: history.position)
         self._closing.callback(self.websocket.stop)
         for listener in (

@@ -55,6 +55,25 @@ class Settings:
     signature_window_seconds: int = _setting(
         30, "How far a request's timestamp may be from the server's clock.", at_least=1
     )
+    websocket_anonymous: bool = _setting(
+        True, "Let in streams that are not signed, for public channels only."
+    )
+    websocket_public_orderbook: bool = _setting(
+        False, "Open the channel orderbook_delta to streams that are not signed."
+    )
+    websocket_ticker_v2: bool = _setting(
+        True, "Offer the channel ticker_v2, which the real service has removed."
+    )
+    websocket_connections: int = _setting(
+        200,
+        "Streams that one member may have open, or one address when they are not signed.",
+        at_least=1,
+    )
+    websocket_queue_bytes: int = _setting(
+        8_388_608,
+        "What may wait for a stream that reads too slowly before it is closed.",
+        at_least=65_536,
+    )
     operator_token_file: Path | None = _setting(
         None, "File with the operator's token; made when missing. Default: in the data directory."
     )
