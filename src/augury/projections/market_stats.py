@@ -5,18 +5,23 @@ Owns ``volume_24h`` and the ``previous_*`` fields of the market answers (rest re
 Resolution is a minute: the window is 24 hours and up to one minute long.
 """
 
+import asyncio
+import contextlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from augury.core.applied import Applied
 from augury.core.events import TickerChanged, TradeExecuted
 from augury.core.units import PRICE_ONE
+from augury.ports.history import HistoryProgress
 from augury.projections.candles import MINUTE_SECONDS, NANOS_PER_MINUTE
-from augury.projections.queries import HistoryQueries
+from augury.projections.queries import HistoryQueries, HistoryUnavailable
 from augury.projections.rows import CandleRow
 
 WINDOW_MINUTES: Final = 24 * 60
+PATIENCE_SECONDS: Final = 60.0
+
 COMPACT_AFTER: Final = 256
 """Expired minutes that a window may still carry before it is tidied up."""
 
@@ -121,6 +126,22 @@ class MarketStats:
         """
         start_ts = _expired_minute(now_ns) * MINUTE_SECONDS
         self.restore(await queries.candles_since(start_ts))
+
+    async def load_later(
+        self,
+        queries: HistoryQueries,
+        history: HistoryProgress,
+        sequence: int,
+        now_ns: Callable[[], int],
+    ) -> None:
+        """Take history in once it has reached ``sequence``, however long that takes."""
+        while True:
+            if await history.wait_for(sequence, PATIENCE_SECONDS):
+                with contextlib.suppress(HistoryUnavailable):
+                    await self.load(queries, now_ns())
+                    return
+                # It went away in between.
+                await asyncio.sleep(1.0)
 
     def restore(self, candles: Iterable[CandleRow]) -> None:
         """Put ``candles``, ascending by time for each market, before what was observed."""

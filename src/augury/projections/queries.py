@@ -10,7 +10,7 @@ A reader that must see what it wrote awaits ``History.wait_for`` first. Everythi
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ColumnElement
 
+from augury.core.units import NANOS_PER_SECOND
 from augury.projections import tables as t
 from augury.projections.database import HistoryDatabase, HistoryUnavailable
 from augury.projections.ledger import ledger_entries
@@ -58,7 +59,9 @@ __all__ = [
     "TransferRow",
 ]
 
-R = TypeVar("R")
+ID_OLDER_THAN_ORDER_NS: Final = 24 * 3600 * NANOS_PER_SECOND
+"""An order that executes a quote got its id when the quote was accepted or confirmed."""
+
 Condition = ColumnElement[bool]
 
 
@@ -138,7 +141,9 @@ class HistoryQueries:
         filters.any_of(c.market_ticker, market_tickers)
         filters.any_of(t.markets.c.event_ticker, event_tickers, _in_markets(c.market_ticker))
         filters.literal(c.status, status, known=("executed", "canceled"))
-        filters.times(c.order_id, c.created_ns, 0, min_created_ns, max_created_ns)
+        filters.times(
+            c.order_id, c.created_ns, 0, min_created_ns, max_created_ns, ID_OLDER_THAN_ORDER_NS
+        )
         rows = await self._page(t.orders, c.order_id, filters, limit, before_id)
         return [_order(row) for row in rows]
 
@@ -422,22 +427,30 @@ class _Filters:
         )
 
     def times(
-        self, key: Column[int], time: Column[int], shift: int, min_ns: int, max_ns: int
+        self,
+        key: Column[int],
+        time: Column[int],
+        shift: int,
+        min_ns: int,
+        max_ns: int,
+        key_older_ns: int = 0,
     ) -> None:
         """``min_ns <= time < max_ns``, with the key bounded as well so that its index serves.
 
         Ids ascend with time: the newest mark before ``min_ns`` bounds them from below, the
-        oldest mark from ``max_ns`` on from above.
+        oldest mark from ``max_ns`` on from above. A row's id may have been given out up to
+        ``key_older_ns`` before its time.
         """
         marks = t.timeline.c
         scale = 1 << shift
         if min_ns:
             self.values["min_ns"] = min_ns
+            self.values["min_key_ns"] = min_ns - key_older_ns
 
             def lower() -> Condition:
                 mark = (
                     select((marks.sequence + 1) * scale)
-                    .where(marks.time_ns < bindparam("min_ns"))
+                    .where(marks.time_ns < bindparam("min_key_ns"))
                     .order_by(desc(marks.time_ns), desc(marks.sequence))
                     .limit(1)
                     .scalar_subquery()

@@ -1,5 +1,6 @@
 """The last 24 hours of a market, against a plain look back over everything that happened."""
 
+import asyncio
 import random
 from pathlib import Path
 
@@ -135,3 +136,23 @@ async def test_statistics_that_began_before_history_was_whole_take_it_in_later(
     for ticker in MARKETS:
         now_ns = story.now_ns
         assert stats.of(ticker, now_ns) == plainly(story.applied, ticker, now_ns)
+
+
+async def test_statistics_wait_for_a_history_that_is_behind(tmp_path: Path) -> None:
+    story = whole_life(seed=5, steps=400)
+    history = History(f"sqlite:///{tmp_path / 'h.sqlite'}")
+    assert history.open()
+    history.start()
+    queries = HistoryQueries(history.database)
+    stats = MarketStats()
+    end = story.applied[-1].sequence
+    loading = asyncio.ensure_future(stats.load_later(queries, history, end, lambda: story.now_ns))
+    await asyncio.sleep(0)
+    for applied in story.applied:
+        history.feed(applied)
+    await asyncio.wait_for(loading, 20)
+    queries.close()
+    history.close()
+
+    for ticker in MARKETS:
+        assert stats.of(ticker, story.now_ns) == plainly(story.applied, ticker, story.now_ns)
