@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -70,7 +71,9 @@ HISTORY_BEHIND_LIMIT: Final = 20_000
 """History that lacks more records catches up while the exchange already trades."""
 
 BACKLOG: Final = 2048
-FINAL_SNAPSHOT_SECONDS: Final = 30.0
+MOST_OPEN_FILES: Final = 65_536
+KEEP_ALIVE_SECONDS: Final = 75
+"""Clients keep idle connections for about a minute; who closes first loses somebody's request."""
 
 
 class StartError(Exception):
@@ -120,6 +123,7 @@ class Server:
         await self._apply_world()
         await self._serve(listening)
         if self._own_process:
+            _allow_many_connections()
             self._rule_garbage()
 
     def _read_world(self) -> "World | None":
@@ -342,6 +346,7 @@ class Server:
             server_header=False,
             date_header=True,
             backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=settings.stop_timeout_seconds,
         )
         config.load()
@@ -452,6 +457,14 @@ def _tell_of_failure(task: "asyncio.Task[None]") -> None:
 async def _cancel(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.wait([task])
+
+
+def _allow_many_connections() -> None:
+    """Every stream is an open file, and the usual soft limit is 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        wanted = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 def core_kind() -> str:

@@ -1,5 +1,6 @@
 """What the handlers of the operator API work with, and how they find what a request names."""
 
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -8,7 +9,7 @@ from augury.codec.ids import parse_id
 from augury.core.applied import Applied
 from augury.core.commands import Command
 from augury.core.state import ApiKey, Exchange, ListedEvent, Market, Member, Series
-from augury.gateways.operator.errors import OperatorError, not_found, raise_for_rejection
+from augury.gateways.operator.errors import not_found, raise_for_rejection
 from augury.gateways.operator.outcomes import Outcomes
 from augury.ports.exchange import ExchangeGate, VirtualTime
 from augury.ports.log import Log
@@ -111,17 +112,10 @@ def _find(things: dict[str, ThingT], what: str, ticker: str) -> ThingT:
 def page(keys: list[str], cursor: str, limit: int) -> tuple[list[str], str]:
     """The keys after ``cursor``, at most ``limit``, and the cursor of the page that follows.
 
-    ``keys`` is in the order of the answer. A cursor is the last key of the page before, so pages
-    stay whole while other keys come and go.
+    ``keys`` must be sorted. A cursor is the last key of the page before, so pages stay whole while
+    other keys come and go, the cursor's own included.
     """
-    start = 0
-    if cursor:
-        try:
-            start = keys.index(cursor) + 1
-        except ValueError:
-            raise OperatorError(
-                400, "invalid_cursor", "the cursor is not one of this list", {"cursor": "unknown"}
-            ) from None
+    start = bisect_right(keys, cursor) if cursor else 0
     found = keys[start : start + limit]
     more = start + limit < len(keys)
     return found, found[-1] if more and found else ""

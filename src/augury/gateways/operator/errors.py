@@ -67,6 +67,11 @@ def invalid(fields: dict[str, str]) -> OperatorError:
     return OperatorError(400, "invalid_parameters", message, fields)
 
 
+def unknown_cursor() -> OperatorError:
+    message = "the cursor is not one of this list"
+    return OperatorError(400, "invalid_cursor", message, {"cursor": "unknown"})
+
+
 _AT: Final = re.compile(r"(?P<text>.*) - at `\$\.?(?P<field>[^`]*)`", re.DOTALL)
 _NAMED: Final = re.compile(r"(?:missing required|contains unknown) field `(?P<field>[^`]+)`")
 

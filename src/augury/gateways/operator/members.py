@@ -1,20 +1,22 @@
 """Members, their keys, and money that comes and goes, as the operator handles them."""
 
 import re
+from bisect import bisect_right
 from typing import Final
 
-from augury.codec.ids import format_id
+from augury.codec.ids import format_id, parse_id
 from augury.codec.text import parse_dollars
 from augury.core import commands
 from augury.core.state import Account, Member
 from augury.core.units import MICROS_PER_CENT, MICROS_PER_DOLLAR
 from augury.gateways.operator import answers, requests
-from augury.gateways.operator.context import Call, Operator, page
+from augury.gateways.operator.context import Call, Operator
 from augury.gateways.operator.errors import (
     FieldErrors,
     conflict,
     not_found,
     raise_for_rejection,
+    unknown_cursor,
 )
 from augury.gateways.public_keys import check_public_key
 
@@ -27,15 +29,23 @@ _EMAIL: Final = re.compile(r"[^@\s/]+@[^@\s/]+")
 async def list_members(
     operator: Operator, call: Call[None, requests.MembersQuery]
 ) -> answers.Members:
-    members = operator.state.members
-    if call.query.email:
-        found = operator.state.member_ids_by_email.get(call.query.email)
-        chosen = [] if found is None else [format_id("member", found)]
+    state, query = operator.state, call.query
+    if query.email:
+        found = state.member_ids_by_email.get(query.email)
+        numbers = [] if found is None else [found]
     else:
-        chosen = [format_id("member", member_id) for member_id in members]
-    ids, cursor = page(chosen, call.query.cursor, call.query.limit)
+        numbers = sorted(state.members)
+    start = 0
+    if query.cursor:
+        after = parse_id("member", query.cursor)
+        if after is None:
+            raise unknown_cursor()
+        start = bisect_right(numbers, after)
+    shown = numbers[start : start + query.limit]
+    more = start + query.limit < len(numbers)
     return answers.Members(
-        members=[answers.member_summary(operator.member(name)) for name in ids], cursor=cursor
+        members=[answers.member_summary(state.members[number]) for number in shown],
+        cursor=format_id("member", shown[-1]) if more else "",
     )
 
 

@@ -11,7 +11,7 @@ from augury.core.snapshot import state_hash
 from augury.gateways.operator import answers, requests
 from augury.gateways.operator.clock import clock_of
 from augury.gateways.operator.context import Call, Operator
-from augury.gateways.operator.errors import OperatorError, invalid
+from augury.gateways.operator.errors import invalid, unknown_cursor
 from augury.gateways.operator.outcomes import APPLIED
 from augury.gateways.operator.readable import name_of, readable_command
 from augury.ports.log import Record
@@ -96,9 +96,7 @@ def _ledger_cursor(text: str) -> tuple[int, int]:
         return 0, 0
     entry, _, line = text.partition("-")
     if not (entry.isascii() and entry.isdigit() and line.isascii() and line.isdigit()):
-        raise OperatorError(
-            400, "invalid_cursor", "the cursor is not one of this list", {"cursor": "unknown"}
-        )
+        raise unknown_cursor()
     return int(entry), int(line)
 
 
