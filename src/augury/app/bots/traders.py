@@ -389,7 +389,6 @@ def _order_body(market: Market, action: Place) -> dict[str, Any]:
         "action": "buy" if action.is_bid else "sell",
         "count_fp": count_text(action.quantity),
         "yes_price_dollars": dollars_text(action.price),
-        "post_only": True,
     }
 
 

@@ -32,7 +32,10 @@ _UNFINISHED: Final = (INITIALIZED, ACTIVE, INACTIVE)
 
 
 class WorldKeeper:
-    """Runs beside the exchange: ``run`` until it is cancelled, or ``step`` by hand in tests."""
+    """Runs beside the exchange: ``run`` until it is cancelled.
+
+    It listens from its making on; who never calls ``run`` must call ``close``.
+    """
 
     def __init__(self, world: World, gate: ExchangeGate, start_ns: int) -> None:
         self._world = world
@@ -45,6 +48,7 @@ class WorldKeeper:
         self._closed: set[str] = {
             market.ticker for market in gate.state.markets.values() if market.status == CLOSED
         }
+        self.close = gate.listen(self._notice)
 
     @property
     def has_work(self) -> bool:
@@ -58,7 +62,6 @@ class WorldKeeper:
 
     async def run(self) -> None:
         """Do what is due, sleep until the next thing is; until cancelled."""
-        stop = self._gate.listen(self._notice)
         try:
             while True:
                 self._wake.clear()
@@ -73,7 +76,7 @@ class WorldKeeper:
                 except TimeoutError:
                     continue
         finally:
-            stop()
+            self.close()
 
     def _notice(self, applied: Applied) -> None:
         for event in applied.events:

@@ -125,9 +125,10 @@ def list_event(
     rungs: list[tuple[MarketSpec, Json, dict[str, int | str]]] = [
         (market, {}, values) for market in spec.markets
     ]
-    if spec.ladder is not None:
+    model = fair_value_of(world, spec, ticker)
+    if spec.ladder is not None and model.start is not None:
         moment = opens if opens is not None else start_ns
-        rungs += _rungs(spec.ladder, fair_value_of(world, spec, ticker), moment, values)
+        rungs += _rungs(spec.ladder, model, moment, values)
     for market, extra, market_values in rungs:
         _list_market(world, plan, market, extra, market_values, start_ns, opens, closes)
     return plan

@@ -310,9 +310,9 @@ class Fields:
         }
 
     def finish(self) -> None:
-        """Report fields that nobody asked for."""
+        """Report fields that nobody asked for. ``x-...`` is left to anchors for reuse."""
         for name, (_, line) in self._nodes.items():
-            if name in self._known:
+            if name in self._known or name.startswith("x-"):
                 continue
             similar = get_close_matches(name, self._known, n=1)
             hint = f"; did you mean `{similar[0]}`?" if similar else ""
