@@ -119,6 +119,73 @@ FIELDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
     81: (c.SetSchedule, ("details",)),
     82: (c.PutDocument, ("kind", "key", "details")),
     83: (c.RemoveDocument, ("kind", "key")),
+    # Requests for quotes.
+    100: (
+        c.CreateRfq,
+        (
+            "member_id",
+            "subaccount",
+            "market_ticker",
+            "quantity",
+            "target_cost",
+            "rest_remainder",
+            "replace_existing",
+        ),
+    ),
+    101: (c.DeleteRfq, ("member_id", "rfq_id")),
+    102: (
+        c.CreateQuote,
+        (
+            "member_id",
+            "subaccount",
+            "rfq_id",
+            "yes_bid",
+            "no_bid",
+            "rest_remainder",
+            "post_only",
+        ),
+    ),
+    103: (c.DeleteQuote, ("member_id", "quote_id")),
+    104: (c.AcceptQuote, ("member_id", "quote_id", "accepted_side")),
+    105: (c.ConfirmQuote, ("member_id", "quote_id", "client_order_id")),
+    # Combos.
+    120: (
+        c.CreateCollection,
+        (
+            "ticker",
+            "series_ticker",
+            "open_ns",
+            "close_ns",
+            "size_min",
+            "size_max",
+            "is_ordered",
+            "associated_events",
+            "details",
+        ),
+    ),
+    121: (c.CreateCombo, ("member_id", "collection_ticker", "legs")),
+    122: (c.LookUpCombo, ("member_id", "collection_ticker", "legs")),
+    # Netting, fees, maintenance, clearing members.
+    140: (c.SetNetting, ("member_id", "subaccount", "enabled")),
+    141: (
+        c.ScheduleFeeChange,
+        ("series_ticker", "fee_type", "fee_multiplier_ppm", "scheduled_ns"),
+    ),
+    142: (c.SetMaintenanceWindows, ("windows",)),
+    145: (c.SetStrikeOrder, ("event_ticker", "market_tickers", "below")),
+    143: (c.CreateSubtrader, ("member_id", "subtrader_id")),
+    144: (
+        c.TransferPosition,
+        (
+            "member_id",
+            "from_subaccount",
+            "to_subaccount",
+            "market_ticker",
+            "quantity",
+            "price",
+            "client_transfer_id",
+        ),
+    ),
 }
 
 
@@ -137,14 +204,22 @@ def _row_of(tag: int, names: tuple[str, ...]) -> Callable[[Command], tuple[Any, 
     return lambda command: ()
 
 
-def _scopes(row: list[Any]) -> Command:
-    row[4] = tuple(row[4])
-    return c.AddApiKey(*row[1:])
+def _items(cls: type[Any], place: int) -> Callable[[list[Any]], Command]:
+    """For a class whose field at ``place`` is a tuple."""
 
-
-def _bands(cls: type[Any], place: int) -> Callable[[list[Any]], Command]:
     def build(row: list[Any]) -> Command:
-        row[place] = tuple([tuple(band) for band in row[place]])
+        row[place] = tuple(row[place])
+        command: Command = cls(*row[1:])
+        return command
+
+    return build
+
+
+def _rows(cls: type[Any], place: int) -> Callable[[list[Any]], Command]:
+    """For a class whose field at ``place`` is a tuple of tuples."""
+
+    def build(row: list[Any]) -> Command:
+        row[place] = tuple([tuple(inner) for inner in row[place]])
         command: Command = cls(*row[1:])
         return command
 
@@ -157,9 +232,14 @@ _ROW_OF: Final = {cls: (tag, _row_of(tag, names)) for tag, (cls, names) in FIELD
 # msgpack hands back as a list, is there something to convert first.
 _CLASS_OF: Final[dict[int, type[Any]]] = {tag: cls for tag, (cls, names) in FIELDS.items()}
 _BUILD: Final[dict[int, Callable[[list[Any]], Command]]] = {
-    22: _scopes,
-    44: _bands(c.CreateMarket, 11),
-    46: _bands(c.SetPriceLevelStructure, 3),
+    22: _items(c.AddApiKey, 4),
+    145: _items(c.SetStrikeOrder, 2),
+    44: _rows(c.CreateMarket, 11),
+    46: _rows(c.SetPriceLevelStructure, 3),
+    120: _rows(c.CreateCollection, 8),
+    121: _rows(c.CreateCombo, 3),
+    122: _rows(c.LookUpCombo, 3),
+    142: _rows(c.SetMaintenanceWindows, 1),
 }
 for _tag in _BUILD:
     del _CLASS_OF[_tag]

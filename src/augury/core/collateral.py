@@ -98,7 +98,10 @@ def refresh(side: OwnSide) -> None:
     """Bring the account's reserve in line with a side's orders and the position."""
     reserve = side.gross
     holding = side.holding
-    if holding.quantity and reserve:
+    # What an account that nets closes takes back up to a dollar per contract, so its closing
+    # orders hold back as much as opening ones.
+    nets = holding.account.netting and holding.market.event.collateral_return_type != ""
+    if holding.quantity and reserve and not nets:
         left = closable(holding, side.direction)
         if left:
             reserve -= _credit(side, left, holding.market.lot)

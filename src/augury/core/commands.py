@@ -436,3 +436,168 @@ class PutDocument(Command):
 class RemoveDocument(Command):
     kind: str
     key: str
+
+
+# --- requests for quotes ---------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class CreateRfq(Command):
+    """Ask for quotes. Exactly one of ``quantity`` and ``target_cost`` is positive.
+
+    With ``replace_existing`` the member's open request on the market is closed first.
+    """
+
+    member_id: int
+    subaccount: int
+    market_ticker: str
+    quantity: int
+    target_cost: int
+    rest_remainder: bool
+    replace_existing: bool = False
+
+
+@dataclass(slots=True)
+class DeleteRfq(Command):
+    member_id: int
+    rfq_id: int
+
+
+@dataclass(slots=True)
+class CreateQuote(Command):
+    """Answer a request. ``yes_bid`` and ``no_bid`` are own-side prices; one may be 0."""
+
+    member_id: int
+    subaccount: int
+    rfq_id: int
+    yes_bid: int
+    no_bid: int
+    rest_remainder: bool
+    post_only: bool = False
+
+
+@dataclass(slots=True)
+class DeleteQuote(Command):
+    member_id: int
+    quote_id: int
+
+
+@dataclass(slots=True)
+class AcceptQuote(Command):
+    """``accepted_side`` ``yes`` takes the maker's YES bid: the requester gets NO."""
+
+    member_id: int
+    quote_id: int
+    accepted_side: str
+
+
+@dataclass(slots=True)
+class ConfirmQuote(Command):
+    """``client_order_id`` is the name under which the maker's order will be known."""
+
+    member_id: int
+    quote_id: int
+    client_order_id: str = ""
+
+
+# --- combos ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class CreateCollection(Command):
+    """Define which legs may be combined.
+
+    ``associated_events`` are (event ticker, is_yes_only, size_min, size_max) with 0 for a
+    missing size. ``is_ordered`` makes the order of legs part of a combo's identity.
+    """
+
+    ticker: str
+    series_ticker: str
+    open_ns: int
+    close_ns: int
+    size_min: int
+    size_max: int
+    is_ordered: bool
+    associated_events: tuple[tuple[str, bool, int, int], ...]
+    details: str
+
+
+@dataclass(slots=True)
+class CreateCombo(Command):
+    """List the market of some legs, (event ticker, market ticker, side), unless it exists."""
+
+    member_id: int
+    collection_ticker: str
+    legs: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(slots=True)
+class LookUpCombo(Command):
+    """Ask for an existing combo; the lookup is remembered and told to listeners."""
+
+    member_id: int
+    collection_ticker: str
+    legs: tuple[tuple[str, str, str], ...]
+
+
+# --- netting, fees, maintenance, clearing members --------------------------------------------
+
+
+@dataclass(slots=True)
+class SetNetting(Command):
+    """Switch collateral return for a subaccount; new subaccounts take over the primary's."""
+
+    member_id: int
+    subaccount: int
+    enabled: bool
+
+
+@dataclass(slots=True)
+class SetStrikeOrder(Command):
+    """Say how a directional event's markets are nested, for collateral return.
+
+    ``market_tickers`` go from the lowest strike to the highest. With ``below`` a market is YES
+    when the value is under its strike, otherwise when it is over.
+    """
+
+    event_ticker: str
+    market_tickers: tuple[str, ...]
+    below: bool
+
+
+@dataclass(slots=True)
+class ScheduleFeeChange(Command):
+    """From ``scheduled_ns`` on the series charges by other terms."""
+
+    series_ticker: str
+    fee_type: str
+    fee_multiplier_ppm: int
+    scheduled_ns: int
+
+
+@dataclass(slots=True)
+class SetMaintenanceWindows(Command):
+    """Trading pauses by itself in each (start, end). Replaces all windows not yet over."""
+
+    windows: tuple[tuple[int, int], ...]
+
+
+@dataclass(slots=True)
+class CreateSubtrader(Command):
+    """Open a clearing member's account for one of its customers."""
+
+    member_id: int
+    subtrader_id: str
+
+
+@dataclass(slots=True)
+class TransferPosition(Command):
+    """Move ``quantity`` of a position between own subaccounts at YES price ``price``."""
+
+    member_id: int
+    from_subaccount: int
+    to_subaccount: int
+    market_ticker: str
+    quantity: int
+    price: int
+    client_transfer_id: str

@@ -7,8 +7,17 @@ the command. It fires due timers, carries out the command, and fires what the co
 from collections.abc import Callable
 from typing import Any, Final
 
+from augury.core import (
+    combos,
+    communications,
+    lifecycle,
+    listing,
+    members,
+    orders,
+    terms,
+    transfers,
+)
 from augury.core import commands as c
-from augury.core import lifecycle, listing, members, orders
 from augury.core import rejections as reject
 from augury.core.applied import Applied
 from augury.core.commands import Command
@@ -43,7 +52,7 @@ HANDLERS: Final[dict[type[Any], Callable[[Step, Any], None]]] = {
     c.CreateSubaccount: members.create_subaccount,
     c.Deposit: members.deposit,
     c.Withdraw: members.withdraw,
-    c.TransferBetweenSubaccounts: members.transfer,
+    c.TransferBetweenSubaccounts: transfers.transfer,
     c.CreateSeries: listing.create_series,
     c.UpdateSeries: listing.update_series,
     c.CreateEvent: listing.create_event,
@@ -59,6 +68,21 @@ HANDLERS: Final[dict[type[Any], Callable[[Step, Any], None]]] = {
     c.SetTradingPause: lifecycle.set_trading_pause,
     c.SetExchangePause: lifecycle.set_exchange_pause,
     c.Tick: tick,
+    c.CreateRfq: communications.create_rfq,
+    c.DeleteRfq: communications.delete_rfq,
+    c.CreateQuote: communications.create_quote,
+    c.DeleteQuote: communications.delete_quote,
+    c.AcceptQuote: communications.accept_quote,
+    c.ConfirmQuote: communications.confirm_quote,
+    c.CreateCollection: combos.create_collection,
+    c.CreateCombo: combos.create_combo,
+    c.LookUpCombo: combos.look_up_combo,
+    c.SetNetting: terms.set_netting,
+    c.SetStrikeOrder: terms.set_strike_order,
+    c.ScheduleFeeChange: terms.schedule_fee_change,
+    c.SetMaintenanceWindows: terms.set_maintenance_windows,
+    c.CreateSubtrader: members.create_subtrader,
+    c.TransferPosition: transfers.transfer_position,
     c.PublishAnnouncement: listing.publish_announcement,
     c.SetSchedule: listing.set_schedule,
     c.PutDocument: listing.put_document,

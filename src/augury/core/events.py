@@ -570,3 +570,160 @@ class DocumentPut(Event):
 class DocumentRemoved(Event):
     kind: str
     key: str
+
+
+# --- requests for quotes ---------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class RfqUpdated(Event):
+    """A request for quotes after a command; the whole request.
+
+    ``kind`` is ``created`` or ``closed``; ``status`` is ``open`` or ``closed``. ``reason`` of
+    a close is ``user_deleted``, ``replaced``, ``expired``, ``market_closed`` or ``executed``.
+    """
+
+    kind: str
+    rfq_id: int
+    member_id: int
+    subaccount: int
+    market_ticker: str
+    event_ticker: str
+    quantity: int
+    target_cost: int
+    rest_remainder: bool
+    status: str
+    reason: str
+    created_ns: int
+    updated_ns: int
+
+
+@dataclass(slots=True)
+class QuoteUpdated(Event):
+    """A quote after a command; the whole quote.
+
+    ``kind`` is ``created``, ``accepted``, ``confirmed``, ``executed`` or ``cancelled``;
+    ``status`` is ``open``, ``accepted``, ``confirmed``, ``executed`` or ``cancelled``.
+    ``yes_quantity`` and ``no_quantity`` are what the quote offers on each side.
+    """
+
+    kind: str
+    quote_id: int
+    rfq_id: int
+    member_id: int
+    subaccount: int
+    rfq_member_id: int
+    rfq_subaccount: int
+    market_ticker: str
+    event_ticker: str
+    yes_bid: int
+    no_bid: int
+    yes_quantity: int
+    no_quantity: int
+    rfq_quantity: int
+    rfq_target_cost: int
+    rest_remainder: bool
+    post_only: bool
+    status: str
+    reason: str
+    accepted_side: str
+    accepted_quantity: int
+    created_ns: int
+    updated_ns: int
+    accepted_ns: int
+    confirmed_ns: int
+    executed_ns: int
+    maker_order_id: int
+    rfq_order_id: int
+
+
+# --- combos ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class CollectionCreated(Event):
+    ticker: str
+    series_ticker: str
+
+
+@dataclass(slots=True)
+class ComboLookedUp(Event):
+    """Somebody asked for a combo, or created it. ``legs``: (event, market, side)."""
+
+    member_id: int
+    collection_ticker: str
+    event_ticker: str
+    market_ticker: str
+    legs: list[tuple[str, str, str]]
+
+
+# --- netting, fees, maintenance, clearing members --------------------------------------------
+
+
+@dataclass(slots=True)
+class NettingChanged(Event):
+    member_id: int
+    subaccount: int
+    enabled: bool
+
+
+@dataclass(slots=True)
+class CollateralReturned(Event):
+    """Cash that cannot be lost across an event moved; negative when it is taken back.
+
+    ``total`` is what the subaccount has received for the event and not given back.
+    """
+
+    member_id: int
+    subaccount: int
+    event_ticker: str
+    amount: int
+    total: int
+
+
+@dataclass(slots=True)
+class StrikeOrderSet(Event):
+    event_ticker: str
+    market_tickers: list[str]
+    below: bool
+
+
+@dataclass(slots=True)
+class FeeChangeScheduled(Event):
+    fee_change_id: int
+    series_ticker: str
+    fee_type: str
+    fee_multiplier_ppm: int
+    scheduled_ns: int
+
+
+@dataclass(slots=True)
+class FeesChanged(Event):
+    series_ticker: str
+    fee_type: str
+    fee_multiplier_ppm: int
+
+
+@dataclass(slots=True)
+class MaintenanceWindowsSet(Event):
+    windows: list[tuple[int, int]]
+
+
+@dataclass(slots=True)
+class SubtraderCreated(Event):
+    member_id: int
+    subaccount: int
+    subtrader_id: str
+
+
+@dataclass(slots=True)
+class PositionTransferred(Event):
+    transfer_id: int
+    member_id: int
+    from_subaccount: int
+    to_subaccount: int
+    market_ticker: str
+    quantity: int
+    price: int
+    cash: int
+    client_transfer_id: str

@@ -4,7 +4,10 @@ Time-driven transitions arrive through ``fire_timers``; the rest are operator co
 out belongs to ``settlement``.
 """
 
-from augury.core import matching
+from collections.abc import Callable
+from typing import Final
+
+from augury.core import combos, communications, matching, terms
 from augury.core import rejections as reject
 from augury.core.commands import (
     ChangeCloseTime,
@@ -38,8 +41,14 @@ from augury.core.state import (
 )
 from augury.core.step import Step
 from augury.core.timers import (
+    BEGIN_MAINTENANCE,
+    CHANGE_FEES,
     CLOSE_MARKET,
+    CONFIRM_QUOTE,
+    END_MAINTENANCE,
+    EXECUTE_QUOTE,
     EXPIRE_ORDER,
+    EXPIRE_RFQ,
     OPEN_MARKET,
     SETTLE_MARKET,
     pop_due,
@@ -61,8 +70,12 @@ def fire_timers(step: Step) -> None:
         if kind == EXPIRE_ORDER:
             matching.remove(step, state.orders[order_id], "expired")
             continue
-        market = state.markets[ticker]
         step.flush()
+        other = TIMER_HANDLERS.get(kind)
+        if other is not None:
+            other(step, order_id)
+            continue
+        market = state.markets[ticker]
         if kind == OPEN_MARKET:
             set_status(step, market, ACTIVE, "opened")
         elif kind == CLOSE_MARKET:
@@ -88,6 +101,7 @@ def close_market(step: Step, market: Market) -> None:
     """Trading ends and every resting order is cancelled in the same step."""
     set_status(step, market, CLOSED, "closed")
     matching.cancel_all(step, market, "market_closed")
+    communications.close_rfqs_of_market(step, market)
 
 
 def pause_market(step: Step, command: PauseMarket) -> None:
@@ -141,6 +155,14 @@ def determine_market(step: Step, command: DetermineMarket) -> None:
         value = RESULT_VALUES[command.result]
     else:
         raise Rejection(reject.INVALID_PARAMETERS, "result")
+    if market.legs:
+        raise Rejection(reject.INVALID_STATE, "a combo is determined by its legs")
+    set_result(step, market, command.result, value, command.expiration_value)
+
+
+def set_result(step: Step, market: Market, result: str, value: int, expiration_value: str) -> None:
+    """Close the market if need be, record the result and start the settlement timer."""
+    status = market.status
     if status in (INITIALIZED, ACTIVE, INACTIVE):
         if market.close_ns > step.time_ns:
             market.close_ns = step.time_ns
@@ -148,20 +170,34 @@ def determine_market(step: Step, command: DetermineMarket) -> None:
         close_market(step, market)
         # Whoever listens hears that trading is over before hearing the result.
         step.flush()
-    confirmed = command.result == market.result and value == market.settlement_value
-    market.result = command.result
+    confirmed = result == market.result and value == market.settlement_value
+    market.result = result
     market.settlement_value = value
-    market.expiration_value = command.expiration_value
+    market.expiration_value = expiration_value
     market.determined_ns = step.time_ns
     market.settlement_due_ns = step.time_ns + market.settlement_timer_ns
-    if status != DISPUTED:
+    if status not in (DISPUTED, DETERMINED, AMENDED):
         set_status(step, market, DETERMINED, "determined")
     elif confirmed:
         set_status(step, market, DETERMINED, "confirmed")
     else:
         set_status(step, market, AMENDED, "amended")
-    step.events.append(MarketDetermined(market.ticker, command.result, value, step.time_ns))
+    step.events.append(MarketDetermined(market.ticker, result, value, step.time_ns))
     schedule(step.state, market.settlement_due_ns, SETTLE_MARKET, 0, market.ticker)
+    for combo_ticker in market.combo_tickers:
+        combo = step.state.markets.get(combo_ticker)
+        if combo is not None:
+            follow_legs(step, combo)
+
+
+def follow_legs(step: Step, combo: Market) -> None:
+    """Give a combo the result of its legs, or amend it when a leg was amended."""
+    found = combos.outcome(step.state, combo)
+    if found is None or combo.status in (DISPUTED, FINALIZED):
+        return
+    if combo.result and found == (combo.result, combo.settlement_value):
+        return
+    set_result(step, combo, found[0], found[1], "")
 
 
 def dispute_market(step: Step, command: DisputeMarket) -> None:
@@ -171,14 +207,52 @@ def dispute_market(step: Step, command: DisputeMarket) -> None:
     set_status(step, market, DISPUTED, "disputed")
 
 
+def begin_maintenance(step: Step, window_start: int) -> None:
+    state = step.state
+    if not state.trading_paused:
+        state.in_maintenance = True
+        pause_trading(step)
+
+
+def end_maintenance(step: Step, window_end: int) -> None:
+    """Trading resumes, unless the operator had paused it before the window began."""
+    state = step.state
+    state.maintenance_windows = [
+        window for window in state.maintenance_windows if window[1] > step.time_ns
+    ]
+    if state.in_maintenance:
+        state.in_maintenance = False
+        state.trading_paused = False
+        step.events.append(TradingPauseChanged(False))
+
+
+def pause_trading(step: Step) -> None:
+    step.state.trading_paused = True
+    step.events.append(TradingPauseChanged(True))
+    cancel_on_pause(step)
+    communications.void_running_quotes(step)
+
+
+TIMER_HANDLERS: Final[dict[int, Callable[[Step, int], None]]] = {
+    CONFIRM_QUOTE: communications.confirmation_missed,
+    EXECUTE_QUOTE: communications.execute_quote,
+    EXPIRE_RFQ: communications.expire_rfq,
+    CHANGE_FEES: terms.change_fees,
+    BEGIN_MAINTENANCE: begin_maintenance,
+    END_MAINTENANCE: end_maintenance,
+}
+
+
 def set_trading_pause(step: Step, command: SetTradingPause) -> None:
     state = step.state
     if command.paused == state.trading_paused:
         return
-    state.trading_paused = command.paused
-    step.events.append(TradingPauseChanged(command.paused))
     if command.paused:
-        cancel_on_pause(step)
+        pause_trading(step)
+    else:
+        state.in_maintenance = False
+        state.trading_paused = False
+        step.events.append(TradingPauseChanged(False))
 
 
 def set_exchange_pause(step: Step, command: SetExchangePause) -> None:
@@ -191,10 +265,12 @@ def set_exchange_pause(step: Step, command: SetExchangePause) -> None:
     step.events.append(ExchangePauseChanged(command.paused, state.estimated_resume_ns))
     if command.paused and changed:
         cancel_on_pause(step)
+        communications.void_running_quotes(step)
 
 
 def cancel_on_pause(step: Step) -> None:
-    for order in list(step.state.orders.values()):
+    # By id, so that a state read from a snapshot does it in the same order.
+    for _, order in sorted(step.state.orders.items()):
         if order.cancel_on_pause:
             matching.remove(step, order, "paused")
 

@@ -36,23 +36,11 @@ from augury.core.prices import Band, common_step, is_valid_grid, refines
 from augury.core.rejections import Rejection
 from augury.core.state import FINALIZED, Announcement, ListedEvent, Market, Series
 from augury.core.step import Step
+from augury.core.tickers import check_ticker
 from augury.core.units import NANOS_PER_SECOND
 
-TICKER_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
-TICKER_LENGTH_LIMIT: Final = 200
 COLLATERAL_RETURN_TYPES: Final = ("", "MECNET", "DIRECNET")
 MARKET_TYPES: Final = ("binary", "scalar")
-
-
-def check_ticker(ticker: str) -> None:
-    """Capitals, digits, dots and dashes, starting with neither of the last two."""
-    if (
-        not ticker
-        or len(ticker) > TICKER_LENGTH_LIMIT
-        or ticker[0] in ".-"
-        or any(character not in TICKER_ALPHABET for character in ticker)
-    ):
-        raise Rejection(reject.INVALID_PARAMETERS, "ticker")
 
 
 def create_series(step: Step, command: CreateSeries) -> None:

@@ -10,7 +10,7 @@ from augury.core.book import BookSide, Level
 from augury.core.events import OrderFilled, TradeExecuted
 from augury.core.fees import REBATE_STEP
 from augury.core.groups import capacity, group_updated, record_fill
-from augury.core.state import CANCELED, EXECUTED, Market, Order, OrderGroup
+from augury.core.state import CANCELED, EXECUTED, Account, Holding, Market, Order, OrderGroup
 from augury.core.step import Step
 from augury.core.units import BID, PRICE_ONE
 
@@ -35,6 +35,12 @@ def crosses(order: Order, price: int) -> bool:
     return order.price >= price if order.direction == BID else order.price <= price
 
 
+def same_owner(one: Account, other: Account) -> bool:
+    """Whether two accounts must not trade with each other: those of one member, but each
+    customer of a clearing member stands for itself (rules, sections 7 and 17)."""
+    return one is other or (one.member is other.member and not (one.subtrader or other.subtrader))
+
+
 def may_trade(order: Order) -> bool:
     """Whether anything rests on the other side that ``order`` crosses."""
     best = opposite(order).best
@@ -53,7 +59,7 @@ def match(step: Step, order: Order) -> str:
             return MATCHED
         maker = level.head
         assert maker is not None
-        if maker.account.member is order.account.member:
+        if same_owner(maker.account, order.account):
             if order.self_trade_prevention == "maker":
                 remove(step, maker, SELF_TRADE)
                 continue
@@ -171,16 +177,7 @@ def settle_fill(
     account = order.account
     direction = order.direction
     own_price = price if direction == BID else PRICE_ONE - price
-    opening = quantity - closing
-    revenue = closing * (PRICE_ONE - own_price) - opening * own_price
-
-    if closing:
-        held = abs(holding.quantity)
-        released = holding.cost if closing == held else holding.cost * closing // held
-        holding.cost -= released
-        holding.realized_pnl += closing * (PRICE_ONE - own_price) - released
-    holding.cost += opening * own_price
-    holding.quantity += direction * quantity
+    revenue = move_position(holding, direction, quantity, closing, own_price)
 
     if step.time_ns < market.fee_waiver_expiration_ns:
         trade_fee = 0
@@ -238,10 +235,33 @@ def settle_fill(
     )
 
 
+def move_position(
+    holding: Holding, direction: int, quantity: int, closing: int, own_price: int
+) -> int:
+    """Buy ``quantity`` at ``own_price``, of which ``closing`` close; returns what that does to
+    cash before fees."""
+    opening = quantity - closing
+    if closing:
+        held = abs(holding.quantity)
+        released = holding.cost if closing == held else holding.cost * closing // held
+        holding.cost -= released
+        holding.realized_pnl += closing * (PRICE_ONE - own_price) - released
+    holding.cost += opening * own_price
+    holding.quantity += direction * quantity
+    return closing * (PRICE_ONE - own_price) - opening * own_price
+
+
 def rest(step: Step, order: Order) -> None:
     """Put what remains of ``order`` into the book, behind its price."""
+    order.priority = step.next_priority()
     same_side(order).append(order)
     step.touch_level(order, order.price, order.direction, order.remaining)
+
+
+def cancel_remainder(step: Step, order: Order, reason: str) -> None:
+    """Cancel an order if anything of it still rests."""
+    if order.level is not None:
+        remove(step, order, reason)
 
 
 def remove(step: Step, order: Order, reason: str) -> None:
@@ -320,7 +340,7 @@ def look_ahead(step: Step, order: Order) -> Prospect:
         maker = level.head
         while maker is not None and left > 0:
             quantity = min(left, maker.remaining)
-            if maker.account.member is order.account.member:
+            if same_owner(maker.account, order.account):
                 prospect.meets_own_order = True
             else:
                 key = (maker.account.member.id, maker.account.number)

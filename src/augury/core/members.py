@@ -7,12 +7,12 @@ from augury.core.commands import (
     CreateMember,
     CreateOrderGroup,
     CreateSubaccount,
+    CreateSubtrader,
     DeleteOrderGroup,
     Deposit,
     RemoveApiKey,
     ResetOrderGroup,
     SetOrderGroupLimit,
-    TransferBetweenSubaccounts,
     TriggerOrderGroup,
     UpdateMember,
     Withdraw,
@@ -24,7 +24,7 @@ from augury.core.events import (
     MemberCreated,
     MemberUpdated,
     SubaccountCreated,
-    Transferred,
+    SubtraderCreated,
     Withdrawn,
 )
 from augury.core.groups import (
@@ -36,7 +36,15 @@ from augury.core.groups import (
 )
 from augury.core.orders import find_account
 from augury.core.rejections import Rejection
-from augury.core.state import MAX_SUBACCOUNT, Account, ApiKey, Exchange, Member, OrderGroup
+from augury.core.state import (
+    FIRST_SUBTRADER,
+    MAX_SUBACCOUNT,
+    Account,
+    ApiKey,
+    Exchange,
+    Member,
+    OrderGroup,
+)
 from augury.core.step import Step
 from augury.core.units import MICROS_PER_CENT, MICROS_PER_CENTICENT, QUANTITY_ONE
 
@@ -106,12 +114,28 @@ def remove_api_key(step: Step, command: RemoveApiKey) -> None:
 
 
 def create_subaccount(step: Step, command: CreateSubaccount) -> None:
+    """The next number; it takes over whether the primary nets."""
     member = find_member(step.state, command.member_id)
-    number = len(member.accounts)
+    number = len(member.accounts) - len(member.subtraders)
     if number > MAX_SUBACCOUNT:
         raise Rejection(reject.INVALID_PARAMETERS, "no more subaccounts")
-    member.accounts[number] = Account(member, number)
+    account = Account(member, number)
+    account.netting = member.accounts[0].netting
+    member.accounts[number] = account
     step.events.append(SubaccountCreated(member.id, number))
+
+
+def create_subtrader(step: Step, command: CreateSubtrader) -> None:
+    """The first customer makes the member a clearing member."""
+    member = find_member(step.state, command.member_id)
+    if not command.subtrader_id:
+        raise Rejection(reject.INVALID_PARAMETERS, "subtrader_id")
+    if command.subtrader_id in member.subtraders:
+        raise Rejection(reject.ALREADY_EXISTS, command.subtrader_id)
+    number = FIRST_SUBTRADER + len(member.subtraders)
+    member.accounts[number] = Account(member, number, command.subtrader_id)
+    member.subtraders[command.subtrader_id] = number
+    step.events.append(SubtraderCreated(member.id, number, command.subtrader_id))
 
 
 def deposit(step: Step, command: Deposit) -> None:
@@ -139,34 +163,6 @@ def withdraw(step: Step, command: Withdraw) -> None:
     step.state.ledger.outside += command.amount
     step.events.append(
         Withdrawn(command.member_id, command.subaccount, command.amount, command.reference)
-    )
-
-
-def transfer(step: Step, command: TransferBetweenSubaccounts) -> None:
-    source = find_account(step.state, command.member_id, command.from_subaccount)
-    target = find_account(step.state, command.member_id, command.to_subaccount)
-    member = source.member
-    if command.client_transfer_id in member.transfer_ids:
-        raise Rejection(reject.DUPLICATE_TRANSFER, command.client_transfer_id)
-    if source is target:
-        raise Rejection(reject.INVALID_PARAMETERS, "the subaccounts must differ")
-    if command.amount <= 0:
-        raise Rejection(reject.INVALID_PARAMETERS, "amount must be positive")
-    if command.amount > source.available:
-        raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
-    source.cash -= command.amount
-    target.cash += command.amount
-    if command.client_transfer_id:
-        member.transfer_ids[command.client_transfer_id] = step.sequence
-    step.events.append(
-        Transferred(
-            step.sequence,
-            member.id,
-            command.from_subaccount,
-            command.to_subaccount,
-            command.amount,
-            command.client_transfer_id,
-        )
     )
 
 

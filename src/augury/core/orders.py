@@ -4,6 +4,8 @@ Each handler checks everything first, in the order of precedence in which it rea
 ``Rejection`` before anything has changed. What passes the checks is carried out whole.
 """
 
+from bisect import insort
+
 from augury.core import collateral, matching
 from augury.core import rejections as reject
 from augury.core.commands import AmendOrder, CancelOrder, DecreaseOrder, PlaceOrder
@@ -16,13 +18,14 @@ from augury.core.state import (
     Account,
     Exchange,
     Holding,
+    Market,
     Member,
     Order,
     OrderGroup,
 )
 from augury.core.step import Step, order_updated
 from augury.core.timers import EXPIRE_ORDER, schedule
-from augury.core.units import direction_of
+from augury.core.units import BID, direction_of
 
 GOOD_TILL_CANCELED = "good_till_canceled"
 IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
@@ -32,6 +35,11 @@ SELF_TRADE_PREVENTIONS = ("taker_at_cross", "maker")
 
 
 def place_order(step: Step, command: PlaceOrder) -> None:
+    enter(step, command, step.sequence)
+
+
+def enter(step: Step, command: PlaceOrder, order_id: int) -> Order:
+    """Carry out ``command`` as order ``order_id``: the sequence of a record that made no other."""
     state = step.state
     account = find_account(state, command.member_id, command.subaccount)
     member = account.member
@@ -66,7 +74,7 @@ def place_order(step: Step, command: PlaceOrder) -> None:
         if quantity == 0:
             raise Rejection(reject.INVALID_ORDER_SIZE, "no position to reduce")
     order = Order(
-        step.sequence,
+        order_id,
         account,
         market,
         holding,
@@ -118,12 +126,47 @@ def place_order(step: Step, command: PlaceOrder) -> None:
     else:
         state.orders[order.id] = order
         member.open_orders += 1
-        member.open_order_ids.append(order.id)
+        insort(member.open_order_ids, order.id)
         if group is not None:
             group.orders[order.id] = order
         if order.expiration_ns:
             schedule(state, order.expiration_ns, EXPIRE_ORDER, order.id, "")
         matching.rest(step, order)
+    return order
+
+
+def check_affordable(account: Account, market: Market, price: int, quantity: int, d: int) -> None:
+    """Refuse what ``enter`` would refuse for want of money, without entering anything.
+
+    ``d`` is the direction. Raises ``Rejection``; changes nothing that anyone can see.
+    """
+    holding = account.holdings.get(market.ticker) or Holding(account, market)
+    side = "yes" if d == BID else "no"
+    order = Order(
+        0,
+        account,
+        market,
+        holding,
+        "",
+        "buy",
+        side,
+        d,
+        price,
+        quantity,
+        0,
+        False,
+        False,
+        "",
+        None,
+        False,
+        0,
+    )
+    available = account.available
+    collateral.refresh(collateral.add(order))
+    short = account.available < min(0, available)
+    collateral.refresh(collateral.drop(order, order.remaining))
+    if short:
+        raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
 
 
 def cancel_order(step: Step, command: CancelOrder) -> None:
@@ -249,7 +292,6 @@ def reenter(step: Step, order: Order, price: int, remaining: int, new_client_ord
     step.touch_level(order, order.price, order.direction, -order.remaining)
     set_terms(order, price, remaining)
     order.initial_quantity = order.filled + remaining
-    order.priority = step.sequence
     if new_client_order_id:
         rename(order.account.member, order, new_client_order_id)
     step.touch_order(order, "amended")

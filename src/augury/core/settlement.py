@@ -4,6 +4,7 @@ YES pays the settlement value, NO the rest of the dollar; a void market returns 
 cost. Afterwards the market's escrow is empty and nobody holds anything in it.
 """
 
+from augury.core import combos, netting
 from augury.core.events import MarketSettled, MarketStatusChanged, PositionSettled
 from augury.core.state import FINALIZED, Market
 from augury.core.step import Step, position_changed
@@ -16,6 +17,8 @@ def settle_market(step: Step, market: Market) -> None:
     ledger = state.ledger
     void = market.result == "void"
     value = market.settlement_value
+    nets = market.event.collateral_return_type != ""
+    netting_accounts = [h.account for h in market.holdings.values() if nets and h.account.netting]
     for holding in market.holdings.values():
         account = holding.account
         quantity = holding.quantity
@@ -64,7 +67,10 @@ def settle_market(step: Step, market: Market) -> None:
     market.status = FINALIZED
     market.settled_ns = step.time_ns
     market.updated_ns = step.time_ns
-    removed = market.is_provisional and not market.was_active
+    for account in netting_accounts:
+        netting.adjust(state, account, market.event, step.events)
+    # A leg stays, because its combos look at its result.
+    removed = market.is_provisional and not market.was_active and not market.combo_tickers
     step.events.append(MarketStatusChanged(market.ticker, FINALIZED, previous, "settled"))
     step.events.append(
         MarketSettled(market.ticker, market.event.ticker, market.result, value, removed)
@@ -72,3 +78,5 @@ def settle_market(step: Step, market: Market) -> None:
     if removed:
         del state.markets[market.ticker]
         market.event.market_tickers.remove(market.ticker)
+        if market.legs:
+            combos.unlist(state, market)

@@ -16,13 +16,17 @@ from augury.core.state import (
     Account,
     Announcement,
     ApiKey,
+    Collection,
     Exchange,
+    FeeChange,
     Holding,
     ListedEvent,
     Market,
     Member,
     Order,
     OrderGroup,
+    Quote,
+    Rfq,
     Series,
 )
 from augury.core.timers import rebuild
@@ -59,6 +63,18 @@ HOLDING_FIELDS: Final = (
     "traded_quantity",
     "updated_ns",
 )
+QUOTE_FIELDS: Final = (
+    "status",
+    "due_ns",
+    "accepted_side",
+    "accepted_quantity",
+    "accepted_ns",
+    "confirmed_ns",
+    "executed_ns",
+    "maker_order_id",
+    "maker_client_order_id",
+    "rfq_order_id",
+)
 ORDER_FIELDS: Final = (
     "initial_quantity",
     "remaining",
@@ -89,6 +105,9 @@ def dump_state(state: Exchange) -> Iterator[Row]:
         ledger.fees,
         ledger.house,
         ledger.outside,
+        ledger.returned,
+        state.in_maintenance,
+        [list(window) for window in state.maintenance_windows],
     ]
     for member in state.members.values():
         yield [
@@ -99,7 +118,16 @@ def dump_state(state: Exchange) -> Iterator[Row]:
             member.balance_precision,
             member.created_ns,
             member.suspended,
-            [account.cash for account in member.accounts.values()],
+            [
+                [
+                    account.number,
+                    account.cash,
+                    account.subtrader,
+                    account.netting,
+                    [[ticker, amount] for ticker, amount in sorted(account.returned.items())],
+                ]
+                for account in member.accounts.values()
+            ],
             list(member.closed_client_order_ids),
             [member.client_order_ids[name] for name in member.closed_client_order_ids],
             [[name, number] for name, number in member.transfer_ids.items()],
@@ -135,6 +163,8 @@ def dump_state(state: Exchange) -> Iterator[Row]:
             event.details,
             event.created_ns,
             event.updated_ns,
+            list(event.strike_order),
+            event.below,
         ]
     for market in state.markets.values():
         yield [
@@ -157,6 +187,9 @@ def dump_state(state: Exchange) -> Iterator[Row]:
             market.details,
             market.created_ns,
             ledger.escrow.get(market.ticker),
+            market.collection_ticker,
+            [list(leg) for leg in market.legs],
+            list(market.combo_tickers),
             [getattr(market, field) for field in MARKET_FIELDS],
         ]
         for (member_id, number), holding in market.holdings.items():
@@ -199,6 +232,59 @@ def dump_state(state: Exchange) -> Iterator[Row]:
             order.cancel_on_pause,
             order.created_ns,
             [getattr(order, field) for field in ORDER_FIELDS],
+        ]
+    for collection in state.collections.values():
+        yield [
+            "collection",
+            collection.ticker,
+            collection.series.ticker,
+            collection.open_ns,
+            collection.close_ns,
+            collection.size_min,
+            collection.size_max,
+            collection.is_ordered,
+            [list(entry) for entry in collection.associated_events],
+            collection.details,
+            collection.created_ns,
+            [[[list(leg) for leg in legs], ticker] for legs, ticker in collection.combos.items()],
+            [[ticker, time_ns] for ticker, time_ns in collection.lookups.items()],
+        ]
+    for rfq in state.rfqs.values():
+        yield [
+            "rfq",
+            rfq.id,
+            rfq.account.member.id,
+            rfq.account.number,
+            rfq.market.ticker,
+            rfq.quantity,
+            rfq.target_cost,
+            rfq.rest_remainder,
+            rfq.created_ns,
+            rfq.expires_ns,
+        ]
+    for quote in state.quotes.values():
+        yield [
+            "quote",
+            quote.id,
+            quote.rfq.id,
+            quote.account.member.id,
+            quote.account.number,
+            quote.yes_bid,
+            quote.no_bid,
+            quote.rest_remainder,
+            quote.post_only,
+            quote.created_ns,
+            [getattr(quote, field) for field in QUOTE_FIELDS],
+        ]
+    for change in state.fee_changes.values():
+        yield [
+            "fee_change",
+            change.id,
+            change.series_ticker,
+            change.fee_type,
+            change.multiplier_ppm,
+            change.scheduled_ns,
+            change.applied,
         ]
     for announcement in state.announcements:
         yield [
@@ -253,6 +339,27 @@ def load_state(rows: Iterable[Row]) -> Exchange:
             group.triggered = fields[6]
             state.groups[group.id] = group
             group.account.member.order_groups += 1
+        elif kind == "collection":
+            _load_collection(state, fields)
+        elif kind == "rfq":
+            account = state.members[fields[1]].accounts[fields[2]]
+            rfq = Rfq(
+                fields[0],
+                account,
+                state.markets[fields[3]],
+                fields[4],
+                fields[5],
+                fields[6],
+                fields[7],
+            )
+            rfq.expires_ns = fields[8]
+            state.rfqs[rfq.id] = rfq
+        elif kind == "quote":
+            _load_quote(state, fields)
+        elif kind == "fee_change":
+            change = FeeChange(fields[0], fields[1], fields[2], fields[3], fields[4])
+            change.applied = fields[5]
+            state.fee_changes[change.id] = change
         elif kind == "announcement":
             state.announcements.append(
                 Announcement(fields[0], fields[1], fields[2], fields[3], fields[4])
@@ -294,15 +401,22 @@ def _load_exchange(state: Exchange, fields: Row) -> None:
     state.ledger.fees = fields[8]
     state.ledger.house = fields[9]
     state.ledger.outside = fields[10]
+    state.ledger.returned = fields[11]
+    state.in_maintenance = fields[12]
+    state.maintenance_windows = [(window[0], window[1]) for window in fields[13]]
 
 
 def _load_member(state: Exchange, fields: Row) -> None:
     member = Member(fields[0], fields[1], fields[2], fields[3], fields[4])
     member.suspended = fields[5]
-    for number, cash in enumerate(fields[6]):
-        account = Account(member, number)
+    for number, cash, subtrader, netting, returned in fields[6]:
+        account = Account(member, number, subtrader)
         account.cash = cash
+        account.netting = netting
+        account.returned = dict(returned)
         member.accounts[number] = account
+        if subtrader:
+            member.subtraders[subtrader] = number
     for name, order_id in zip(fields[7], fields[8], strict=True):
         member.closed_client_order_ids.append(name)
         member.client_order_ids[name] = order_id
@@ -316,6 +430,8 @@ def _load_event(state: Exchange, fields: Row) -> None:
     series = state.series[fields[2]]
     event = ListedEvent(fields[0], fields[1], series, fields[3], fields[4], fields[5], fields[6])
     event.updated_ns = fields[7]
+    event.strike_order = fields[8]
+    event.below = fields[9]
     state.events[event.ticker] = event
     series.event_tickers.append(event.ticker)
 
@@ -343,9 +459,49 @@ def _load_market(state: Exchange, fields: Row) -> None:
     )
     if fields[17] is not None:
         state.ledger.escrow[market.ticker] = fields[17]
-    _assign(market, MARKET_FIELDS, fields[18])
+    market.collection_ticker = fields[18]
+    market.legs = tuple([(leg[0], leg[1], leg[2]) for leg in fields[19]])
+    market.combo_tickers = fields[20]
+    _assign(market, MARKET_FIELDS, fields[21])
     state.markets[market.ticker] = market
     event.market_tickers.append(market.ticker)
+
+
+def _load_collection(state: Exchange, fields: Row) -> None:
+    collection = Collection(
+        fields[0],
+        state.series[fields[1]],
+        fields[2],
+        fields[3],
+        fields[4],
+        fields[5],
+        fields[6],
+        tuple([(entry[0], entry[1], entry[2], entry[3]) for entry in fields[7]]),
+        fields[8],
+        fields[9],
+    )
+    for legs, ticker in fields[10]:
+        collection.combos[tuple([(leg[0], leg[1], leg[2]) for leg in legs])] = ticker
+    for ticker, time_ns in fields[11]:
+        collection.lookups[ticker] = time_ns
+    state.collections[collection.ticker] = collection
+
+
+def _load_quote(state: Exchange, fields: Row) -> None:
+    rfq = state.rfqs[fields[1]]
+    quote = Quote(
+        fields[0],
+        rfq,
+        state.members[fields[2]].accounts[fields[3]],
+        fields[4],
+        fields[5],
+        fields[6],
+        fields[7],
+        fields[8],
+    )
+    _assign(quote, QUOTE_FIELDS, fields[9])
+    rfq.quotes[quote.id] = quote
+    state.quotes[quote.id] = quote
 
 
 def _load_order(state: Exchange, fields: Row) -> Order:

@@ -28,6 +28,8 @@ EXECUTED: Final = "executed"
 CANCELED: Final = "canceled"
 
 MAX_SUBACCOUNT: Final = 32
+FIRST_SUBTRADER: Final = 1_000
+"""Accounts of a clearing member's customers are numbered from here."""
 MAX_OPEN_ORDERS: Final = 200_000
 REMEMBERED_CLIENT_ORDER_IDS: Final = 100_000
 """How many closed orders of a member still count as duplicates of a client order id."""
@@ -74,6 +76,7 @@ class Member:
         "open_order_ids",
         "open_orders",
         "order_groups",
+        "subtraders",
         "suspended",
         "transfer_ids",
         "usage_tier",
@@ -99,6 +102,8 @@ class Member:
         self.open_order_ids: list[int] = []
         """Ascending; may still hold ids of closed orders, which readers skip."""
         self.order_groups = 0
+        self.subtraders: dict[str, int] = {}
+        """Customer -> number of its account, for a clearing member."""
 
     def remember_closed(self, client_order_id: str) -> None:
         """Keep a closed order's client id as taken; forget the oldest beyond the limit."""
@@ -110,12 +115,28 @@ class Member:
 class Account:
     """One subaccount: isolated cash and holdings."""
 
-    __slots__ = ("cash", "exact_reserve", "holdings", "member", "number", "ragged_levels")
+    __slots__ = (
+        "cash",
+        "exact_reserve",
+        "holdings",
+        "member",
+        "netting",
+        "number",
+        "ragged_levels",
+        "returned",
+        "subtrader",
+    )
 
-    def __init__(self, member: Member, number: int) -> None:
+    def __init__(self, member: Member, number: int, subtrader: str = "") -> None:
         self.member = member
         self.number = number
+        self.subtrader = subtrader
+        """Name of the clearing member's customer whose account this is; usually empty."""
         self.cash = 0
+        self.netting = False
+        """Whether collateral that cannot be lost across an event is returned."""
+        self.returned: dict[str, int] = {}
+        """Event ticker -> collateral returned and not taken back, where that is not zero."""
         self.exact_reserve = 0
         """What resting orders could cost, micro-dollars."""
         self.ragged_levels = 0
@@ -379,6 +400,8 @@ class ListedEvent:
     """One occurrence that groups markets (the API's *event*)."""
 
     __slots__ = (
+        "below",
+        "strike_order",
         "collateral_return_type",
         "created_ns",
         "details",
@@ -409,6 +432,9 @@ class ListedEvent:
         self.created_ns = created_ns
         self.updated_ns = created_ns
         self.market_tickers: list[str] = []
+        self.strike_order: list[str] = []
+        """Market tickers of a directional event, lowest strike first; see ``SetStrikeOrder``."""
+        self.below = False
 
 
 class Market:
@@ -419,6 +445,8 @@ class Market:
         "bids",
         "can_close_early",
         "close_ns",
+        "collection_ticker",
+        "combo_tickers",
         "created_ns",
         "details",
         "determined_ns",
@@ -433,6 +461,7 @@ class Market:
         "last_price",
         "last_quantity",
         "latest_expiration_ns",
+        "legs",
         "level_changes",
         "lot",
         "market_type",
@@ -519,6 +548,11 @@ class Market:
         self.last_quantity = 0
         self.volume = 0
         self.open_interest = 0
+        self.collection_ticker = ""
+        """The collection that made this combo; empty for every other market."""
+        self.legs: tuple[Leg, ...] = ()
+        self.combo_tickers: list[str] = []
+        """Combos of which this market is a leg."""
         self.quoted_bid = 0
         self.quoted_bid_quantity = 0
         self.quoted_ask = PRICE_ONE
@@ -542,6 +576,172 @@ class LevelChange:
         self.owners: list[tuple[int, int, str]] = []
 
 
+Leg = tuple[str, str, str]
+"""(event ticker, market ticker, side)"""
+
+
+class Collection:
+    """Which legs may be combined into combos."""
+
+    __slots__ = (
+        "associated_events",
+        "close_ns",
+        "combos",
+        "created_ns",
+        "details",
+        "is_ordered",
+        "lookups",
+        "open_ns",
+        "series",
+        "size_max",
+        "size_min",
+        "ticker",
+    )
+
+    def __init__(
+        self,
+        ticker: str,
+        series: Series,
+        open_ns: int,
+        close_ns: int,
+        size_min: int,
+        size_max: int,
+        is_ordered: bool,
+        associated_events: tuple[tuple[str, bool, int, int], ...],
+        details: str,
+        created_ns: int,
+    ) -> None:
+        self.ticker = ticker
+        self.series = series
+        self.open_ns = open_ns
+        self.close_ns = close_ns
+        self.size_min = size_min
+        self.size_max = size_max
+        self.is_ordered = is_ordered
+        self.associated_events = associated_events
+        self.details = details
+        self.created_ns = created_ns
+        self.combos: dict[tuple[Leg, ...], str] = {}
+        """Legs, sorted unless the collection is ordered -> market ticker."""
+        self.lookups: dict[str, int] = {}
+        """Market ticker -> time of the last lookup."""
+
+
+class Rfq:
+    """An open request for quotes."""
+
+    __slots__ = (
+        "account",
+        "created_ns",
+        "expires_ns",
+        "id",
+        "market",
+        "quantity",
+        "quotes",
+        "rest_remainder",
+        "target_cost",
+    )
+
+    def __init__(
+        self,
+        id: int,
+        account: Account,
+        market: Market,
+        quantity: int,
+        target_cost: int,
+        rest_remainder: bool,
+        created_ns: int,
+    ) -> None:
+        self.id = id
+        self.account = account
+        self.market = market
+        self.quantity = quantity
+        self.target_cost = target_cost
+        self.rest_remainder = rest_remainder
+        self.created_ns = created_ns
+        self.expires_ns = 0
+        self.quotes: dict[int, Quote] = {}
+
+
+class Quote:
+    """A maker's answer to a request, until it is executed or cancelled."""
+
+    __slots__ = (
+        "accepted_ns",
+        "accepted_quantity",
+        "accepted_side",
+        "account",
+        "confirmed_ns",
+        "created_ns",
+        "due_ns",
+        "executed_ns",
+        "id",
+        "maker_client_order_id",
+        "maker_order_id",
+        "no_bid",
+        "post_only",
+        "rest_remainder",
+        "rfq",
+        "rfq_order_id",
+        "status",
+        "yes_bid",
+    )
+
+    def __init__(
+        self,
+        id: int,
+        rfq: Rfq,
+        account: Account,
+        yes_bid: int,
+        no_bid: int,
+        rest_remainder: bool,
+        post_only: bool,
+        created_ns: int,
+    ) -> None:
+        self.id = id
+        self.rfq = rfq
+        self.account = account
+        self.yes_bid = yes_bid
+        self.no_bid = no_bid
+        self.rest_remainder = rest_remainder
+        self.post_only = post_only
+        self.created_ns = created_ns
+        self.status = "open"
+        self.due_ns = 0
+        """When the confirmation window ends, or the execution timer."""
+        self.accepted_side = ""
+        self.accepted_quantity = 0
+        self.accepted_ns = 0
+        self.confirmed_ns = 0
+        self.executed_ns = 0
+        self.maker_order_id = 0
+        self.maker_client_order_id = ""
+        self.rfq_order_id = 0
+
+
+class FeeChange:
+    """Terms that a series will charge by, or has charged by, from a time on."""
+
+    __slots__ = (
+        "applied",
+        "fee_type",
+        "id",
+        "multiplier_ppm",
+        "scheduled_ns",
+        "series_ticker",
+    )
+
+    def __init__(
+        self, id: int, series_ticker: str, fee_type: str, multiplier_ppm: int, scheduled_ns: int
+    ) -> None:
+        self.id = id
+        self.series_ticker = series_ticker
+        self.fee_type = fee_type
+        self.multiplier_ppm = multiplier_ppm
+        self.scheduled_ns = scheduled_ns
+        self.applied = False
+
+
 class Announcement:
     __slots__ = ("delivery_ns", "id", "kind", "message", "status")
 
@@ -556,10 +756,11 @@ class Announcement:
 class Ledger:
     """Double-entry totals. Member cash lives in the accounts; these are the other sides.
 
-    The sum over member cash, ``escrow``, ``fees``, ``house`` and ``outside`` is always zero.
+    The sum over member cash, ``escrow``, ``fees``, ``house``, ``outside`` and ``returned`` is
+    always zero.
     """
 
-    __slots__ = ("cash", "escrow", "fees", "house", "outside")
+    __slots__ = ("cash", "escrow", "fees", "house", "outside", "returned")
 
     def __init__(self) -> None:
         self.cash = 0
@@ -571,10 +772,19 @@ class Ledger:
         """Takes the difference when a void market returns positions at cost."""
         self.outside = 0
         """Minus what was deposited, plus what was withdrawn."""
+        self.returned = 0
+        """Minus the collateral returned to members whose positions offset each other."""
 
     def total(self) -> int:
         """Zero, or a bug."""
-        return self.cash + sum(self.escrow.values()) + self.fees + self.house + self.outside
+        return (
+            self.cash
+            + sum(self.escrow.values())
+            + self.fees
+            + self.house
+            + self.outside
+            + self.returned
+        )
 
 
 class Exchange:
@@ -583,16 +793,22 @@ class Exchange:
     __slots__ = (
         "announcements",
         "api_keys",
+        "collections",
         "documents",
         "estimated_resume_ns",
         "events",
         "exchange_paused",
+        "fee_changes",
         "groups",
+        "in_maintenance",
         "ledger",
+        "maintenance_windows",
         "markets",
         "member_ids_by_email",
         "members",
         "orders",
+        "quotes",
+        "rfqs",
         "schedule",
         "sequence",
         "series",
@@ -613,6 +829,15 @@ class Exchange:
         self.orders: dict[int, Order] = {}
         """Open orders by id, in no particular order."""
         self.groups: dict[int, OrderGroup] = {}
+        self.collections: dict[str, Collection] = {}
+        self.rfqs: dict[int, Rfq] = {}
+        self.quotes: dict[int, Quote] = {}
+        self.fee_changes: dict[int, FeeChange] = {}
+        """All of them, past and to come, in the order in which they were scheduled."""
+        self.maintenance_windows: list[tuple[int, int]] = []
+        """(start, end) of the pauses that are not over, by time."""
+        self.in_maintenance = False
+        """Whether the trading pause now in force was begun by a window."""
         self.ledger = Ledger()
         self.timers: list[Timer] = []
         """A heap."""

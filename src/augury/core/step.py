@@ -5,7 +5,7 @@ Owns the list of events being built. Rules change the state and note here what t
 ``events`` documents. One ``Step`` is reused for all commands.
 """
 
-from augury.core import collateral
+from augury.core import collateral, netting
 from augury.core.events import (
     Event,
     LevelChanged,
@@ -27,8 +27,10 @@ class Step:
         "events",
         "group_events",
         "holdings",
+        "late_events",
         "markets",
         "orders",
+        "rested",
         "sequence",
         "sides",
         "state",
@@ -46,18 +48,26 @@ class Step:
         self.holdings: list[Holding] = []
         self.sides: list[OwnSide] = []
         self.markets: list[Market] = []
+        self.late_events: list[Event] = []
         self.trades = 0
+        self.rested = 0
 
     def begin(self, sequence: int, time_ns: int) -> None:
         self.sequence = sequence
         self.time_ns = time_ns
         self.trades = 0
+        self.rested = 0
         self.events = []
 
     def next_trade_id(self) -> int:
         trade_id = (self.sequence << TRADE_INDEX_BITS) | self.trades
         self.trades += 1
         return trade_id
+
+    def next_priority(self) -> int:
+        """Larger than that of every order that went to rest before."""
+        self.rested += 1
+        return (self.sequence << TRADE_INDEX_BITS) | self.rested
 
     def touch_order(self, order: Order, reason: str) -> None:
         """The order is reported at the end of the step, with the last reason given."""
@@ -115,6 +125,8 @@ class Step:
                 collateral.refresh(holding.bids)
                 collateral.refresh(holding.asks)
                 events.append(position_changed(holding))
+                if holding.account.netting and holding.market.event.collateral_return_type:
+                    netting.adjust(self.state, holding.account, holding.market.event, events)
             self.holdings = []
         if self.group_events:
             events.extend(self.group_events)
@@ -123,6 +135,9 @@ class Step:
             for market in self.markets:
                 self._report_market(market)
             self.markets = []
+        if self.late_events:
+            events.extend(self.late_events)
+            self.late_events = []
 
     def _report_market(self, market: Market) -> None:
         events = self.events

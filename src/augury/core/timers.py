@@ -24,6 +24,12 @@ OPEN_MARKET: Final = 1
 EXPIRE_ORDER: Final = 2
 CLOSE_MARKET: Final = 3
 SETTLE_MARKET: Final = 4
+CONFIRM_QUOTE: Final = 5
+EXECUTE_QUOTE: Final = 6
+EXPIRE_RFQ: Final = 7
+CHANGE_FEES: Final = 8
+BEGIN_MAINTENANCE: Final = 9
+END_MAINTENANCE: Final = 10
 
 
 def schedule(state: Exchange, due_ns: int, kind: int, id: int, ticker: str) -> None:
@@ -39,6 +45,22 @@ def applies(state: Exchange, timer: Timer) -> bool:
     if kind == EXPIRE_ORDER:
         order = state.orders.get(order_id)
         return order is not None and order.expiration_ns <= due_ns
+    if kind in (CONFIRM_QUOTE, EXECUTE_QUOTE):
+        quote = state.quotes.get(order_id)
+        status = "accepted" if kind == CONFIRM_QUOTE else "confirmed"
+        return quote is not None and quote.status == status and quote.due_ns <= due_ns
+    if kind == EXPIRE_RFQ:
+        rfq = state.rfqs.get(order_id)
+        # A request with a quote on its way into the book lives on until that is decided.
+        if rfq is None or rfq.expires_ns > due_ns:
+            return False
+        return all(quote.status == "open" for quote in rfq.quotes.values())
+    if kind == CHANGE_FEES:
+        return not state.fee_changes[order_id].applied
+    if kind == BEGIN_MAINTENANCE:
+        return any(window[0] == order_id for window in state.maintenance_windows)
+    if kind == END_MAINTENANCE:
+        return order_id == 0 or any(window[1] == order_id for window in state.maintenance_windows)
     market = state.markets.get(ticker)
     if market is None:
         return False
@@ -86,5 +108,20 @@ def rebuild(state: Exchange) -> None:
             timers.append((market.close_ns, CLOSE_MARKET, 0, market.ticker))
         elif status in (DETERMINED, AMENDED):
             timers.append((market.settlement_due_ns, SETTLE_MARKET, 0, market.ticker))
+    for quote in state.quotes.values():
+        if quote.status == "accepted":
+            timers.append((quote.due_ns, CONFIRM_QUOTE, quote.id, ""))
+        elif quote.status == "confirmed":
+            timers.append((quote.due_ns, EXECUTE_QUOTE, quote.id, ""))
+    timers.extend((rfq.expires_ns, EXPIRE_RFQ, rfq.id, "") for rfq in state.rfqs.values())
+    timers.extend(
+        (change.scheduled_ns, CHANGE_FEES, change.id, "")
+        for change in state.fee_changes.values()
+        if not change.applied
+    )
+    for start, end in state.maintenance_windows:
+        if start > state.time_ns or not state.in_maintenance:
+            timers.append((start, BEGIN_MAINTENANCE, start, ""))
+        timers.append((end, END_MAINTENANCE, end, ""))
     heapify(timers)
     state.timers = timers
