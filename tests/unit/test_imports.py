@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "sequencer",
     },
     # Exchanges for tests stand outside, too: they start the application and speak its protocols.
-    "testing": {"app", "client", "codec"},
+    "testing": {"app", "client", "codec", "core"},
     # `python -m augury` is a door to the command line and nothing else.
     "__main__": {"app"},
     "__init__": set(),
