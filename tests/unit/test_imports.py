@@ -38,6 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # Exchanges for tests stand outside, too: they start the application and speak its protocols.
     "testing": {"app", "client", "codec", "core"},
+    # World files, which are data.
+    "worlds": set(),
     # `python -m augury` is a door to the command line and nothing else.
     "__main__": {"app"},
     "__init__": set(),
