@@ -12,6 +12,24 @@
 In pytest the fixture ``augury_exchange`` gives one to a test. See docs/operate/testing.md.
 """
 
-from augury.testing.exchange import Member, RunningExchange, Stopped, running_exchange, wait_until
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from augury.testing.exchange import (
+        Member,
+        RunningExchange,
+        Stopped,
+        running_exchange,
+        wait_until,
+    )
 
 __all__ = ["Member", "RunningExchange", "Stopped", "running_exchange", "wait_until"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the server only when somebody wants one: pytest imports this package at every start."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from augury.testing import exchange
+
+    return getattr(exchange, name)

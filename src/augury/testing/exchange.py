@@ -226,11 +226,6 @@ class RunningExchange:
         )
         return Member(self, email, answer["user_id"], answer["api_key_id"], pair)
 
-    def member_again(self, member: Member) -> Member:
-        """The same member after a restart, which may have moved the exchange."""
-        pair = KeyPair(member.private_key_pem, "")
-        return Member(self, member.email, member.user_id, member.api_key_id, pair)
-
     # --- what is traded ----------------------------------------------------------------------
 
     def list_market(
