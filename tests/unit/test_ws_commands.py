@@ -382,6 +382,12 @@ async def test_markets_can_be_named_by_id_on_ticker_channels(
     assert [m["msg"]["market_id"] for m in replies[1:]] == ids
     replies = await client.subscribe("ticker_v2", market_id=ids[0])
     assert [m["type"] for m in replies] == ["subscribed"]
+    # Also one that was listed later.
+    gateway.gate.add_market("HAIL-26MAR01-T1")
+    later = format_id("market", state.markets["HAIL-26MAR01-T1"].id)
+    assert (await client.subscribe("ticker", market_id=later))[0]["market_tickers"][-1] == (
+        "HAIL-26MAR01-T1"
+    )
 
 
 # --- list and unsubscribe ---------------------------------------------------------------------

@@ -233,3 +233,40 @@ async def test_after_the_end_nothing_is_kept(gate: DirectGate, maker: int) -> No
     make_noise(gate, maker, 5)
     assert client.connection.pending == []
     assert not any(gateway.registry.by_channel.values())
+
+
+async def test_a_peer_who_has_just_gone_disturbs_nobody(gate: DirectGate, maker: int) -> None:
+    """uvloop raises when a connection is written to between its end and the news of it."""
+    gateway = MemoryGateway(gate, WebSocketSettings(queue_messages=100))
+    gone, there = gateway.connect(maker), gateway.connect(maker)
+    for client in (gone, there):
+        await client.subscribe("orderbook_delta", market_ticker=RAIN)
+
+    def fail(frames: bytes) -> None:
+        raise RuntimeError("unable to perform operation: the handler is closed")
+
+    gone.socket.write = fail
+    make_noise(gate, maker, 3)
+    assert len(await there.receive()) == 6
+    # Also when the queue is emptied in the middle of an event.
+    gone.connection.closed = False
+    make_noise(gate, maker, 200)
+    assert len(await there.receive()) == 400
+    assert gateway.failures == 0
+
+
+async def test_whoever_is_gone_while_their_queue_overflows_disturbs_nobody(
+    gate: DirectGate, maker: int
+) -> None:
+    gateway = MemoryGateway(gate, WebSocketSettings(queue_messages=100))
+    gone = gateway.connect(maker)
+    await gone.subscribe("orderbook_delta", market_ticker=RAIN)
+    gone.socket.paused = True
+
+    def fail(frames: bytes) -> None:
+        raise RuntimeError("unable to perform operation: the handler is closed")
+
+    gone.socket.write = fail
+    make_noise(gate, maker, 200)
+    assert gateway.failures == 0
+    assert gateway.outbox.counters.overflows == 1

@@ -181,7 +181,10 @@ class Connection:
         self.pending_bytes = 0
         # The list first: writing may find out that the peer takes no more.
         self.pending = []
-        socket.write(pending[0] if count == 1 else b"".join(pending))
+        try:
+            socket.write(pending[0] if count == 1 else b"".join(pending))
+        except RuntimeError:
+            self._lost()
         return True
 
     def _write_in_pieces(self) -> bool:
@@ -198,7 +201,11 @@ class Connection:
             counters.messages_sent += end - start
             counters.bytes_sent += size
             self.pending_bytes -= size
-            socket.write(b"".join(pending[start:end]))
+            try:
+                socket.write(b"".join(pending[start:end]))
+            except RuntimeError:
+                self._lost()
+                return True
             start = end
         del pending[:start]
         return not pending
@@ -230,6 +237,11 @@ class Connection:
         self.pending_bytes += sum(map(len, self.late_tickers.values()))
         self.late_tickers.clear()
 
+    def _lost(self) -> None:
+        """The peer is gone and we are about to be told. Until then uvloop raises on writes, which
+        must not reach whoever is in the middle of serving everybody."""
+        self.discard()
+
     def _relieve(self) -> None:
         """The queue is over its bound. A burst that the peer keeps up with is no reason to end."""
         self.write_pending()
@@ -237,5 +249,8 @@ class Connection:
             return
         self._outbox.counters.overflows += 1
         self.discard()
-        self.socket.write(_OVERFLOW)
+        try:
+            self.socket.write(_OVERFLOW)
+        except RuntimeError:
+            return
         self.socket.close(CLOSE_POLICY, TEXTS[BUFFER_OVERFLOW])

@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from augury.codec.ids import format_id
+from augury.codec.ids import format_id, parse_id
 from augury.core.applied import Applied
 from augury.core.events import (
     ApiKeyRemoved,
@@ -91,6 +91,9 @@ class Publisher:
         self._trades: list[tuple[str, bytes]] = []
         """Trades of the engine event at hand; they go out after what is private about it."""
         self._market_ids: dict[str, str] = {}
+        self._tickers_by_id: dict[int, str] = {
+            market.id: market.ticker for market in gate.state.markets.values()
+        }
         self._quotes: dict[str, messages.Quote] = {
             market.ticker: quote_of(market) for market in gate.state.markets.values()
         }
@@ -336,6 +339,9 @@ class Publisher:
     # --- lifecycle ---------------------------------------------------------------------------
 
     def _market_created(self, event: MarketCreated) -> None:
+        market = self._gate.state.markets.get(event.ticker)
+        if market is not None:
+            self._tickers_by_id[market.id] = event.ticker
         self._send_lifecycle(event.ticker, lambda: messages.market_created(event, self._gate.state))
 
     def _market_status_changed(self, event: MarketStatusChanged) -> None:
@@ -401,6 +407,12 @@ class Publisher:
         self._on_key_removed(event.api_key_id)
 
     # --- ids ---------------------------------------------------------------------------------
+
+    def ticker_of(self, market_id: str) -> str | None:
+        """The ticker behind a public id; None when there is no such market (any more)."""
+        number = parse_id("market", market_id)
+        ticker = None if number is None else self._tickers_by_id.get(number)
+        return ticker if ticker in self._gate.state.markets else None
 
     def market_id(self, ticker: str) -> str:
         """The public id of a market, also of one that has just vanished."""

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import msgspec
 
-from augury.codec.ids import parse_id
 from augury.gateways.settings import WebSocketSettings
 from augury.gateways.ws.channels import (
     CHANNELS,
@@ -77,7 +76,6 @@ class Session:
         self._budget = float(settings.commands_per_second)
         self._budget_at = clock()
         self._named_markets = 0
-        self._market_ids: dict[int, str] = {}
 
     def handle(self, text: str | None) -> None:
         """Answer one frame; ``None`` stands for a binary one. Never raises."""
@@ -248,17 +246,10 @@ class Session:
         return list(dict.fromkeys(map(self._ticker_of, ids or ())))
 
     def _ticker_of(self, market_id: str) -> str:
-        number = parse_id("market", market_id)
-        markets = self._gate.state.markets
-        if number is not None:
-            ticker = self._market_ids.get(number)
-            if ticker is None:
-                # Rare enough to look through all of them, once for everything listed so far.
-                self._market_ids = {market.id: market.ticker for market in markets.values()}
-                ticker = self._market_ids.get(number)
-            if ticker is not None and ticker in markets:
-                return ticker
-        raise CommandError(MARKET_NOT_FOUND, market_id=market_id)
+        ticker = self._publisher.ticker_of(market_id)
+        if ticker is None:
+            raise CommandError(MARKET_NOT_FOUND, market_id=market_id)
+        return ticker
 
     def _check_yes_price(self, params: Params, channels: Sequence[Channel]) -> None:
         """One sid cannot speak in both prices; whoever wants the other unsubscribes first."""
