@@ -244,7 +244,7 @@ class Server:
         self.queries = HistoryQueries(history.database)
         self._closing.callback(self.queries.close)
         statistics = MarketStats()
-        # Statistics begin with what history knows, so history must know all there is.
+        # Statistics begin with what history knows, and take in the rest once it has caught up.
         await history.wait_for(gate.state.sequence, 0.0)
         with contextlib.suppress(HistoryUnavailable):
             await statistics.load(self.queries, gate.now_ns())
@@ -318,6 +318,9 @@ class Server:
         await gate.start()
         before_sequencer.pop_all()
         self._closing.push_async_callback(gate.stop)
+        if history.position < gate.state.sequence:
+            later = statistics.load_later(self.queries, history, gate.state.sequence, gate.now_ns)
+            self._spawn(later, "statistics")
         self._spawn(self._housekeeping(), "housekeeping")
         self._spawn(self.snapshotter.run(), "snapshots")
 

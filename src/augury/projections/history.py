@@ -18,7 +18,7 @@ from typing import Final
 
 from augury.core.applied import Applied
 from augury.ports.history import HistoryStatus
-from augury.ports.log import Log
+from augury.ports.log import Log, LogError
 from augury.projections.database import HistoryDatabase
 from augury.projections.writer import BREATH_SECONDS, HistoryWriter
 
@@ -117,7 +117,11 @@ class History:
             return True
         if position > exchange_log.last_sequence:
             return False
-        record = next(iter(exchange_log.read(position - 1)), None)
+        try:
+            record = next(iter(exchange_log.read(position - 1)), None)
+        except LogError:
+            # A damaged log is for recovery to tell; history is no reason to stop a start.
+            return True
         return record is not None and record.time_ns == self._time_ns
 
     def reset(self) -> None:

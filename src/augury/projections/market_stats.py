@@ -44,7 +44,17 @@ class _Window:
     Columns of numbers, because a busy market has 1,440 minutes and there may be thousands.
     """
 
-    __slots__ = ("asks", "base", "bids", "minutes", "prices", "start", "total", "volumes")
+    __slots__ = (
+        "asks",
+        "base",
+        "base_minute",
+        "bids",
+        "minutes",
+        "prices",
+        "start",
+        "total",
+        "volumes",
+    )
 
     def __init__(self) -> None:
         self.minutes = array("i")
@@ -57,6 +67,7 @@ class _Window:
         self.total = 0
         self.base: tuple[int, int, int] | None = None
         """Bid, ask and last price at the end of the newest expired minute."""
+        self.base_minute = 0
 
     def latest(self) -> tuple[int, int, int]:
         if len(self.minutes) > self.start:
@@ -80,19 +91,20 @@ class _Window:
             self.volumes.append(volume)
         self.total += volume
 
-    def append(self, later: "_Window") -> None:
-        """Put the minutes of ``later``, which knew nothing of these, behind them.
+    def append(self, later: "_Window", since: int) -> None:
+        """Put what ``later`` has from the minute ``since`` on behind these minutes.
 
-        If the first of them is also the last of these, both have seen a part of it.
+        It knew nothing of them. If both have that minute, each has seen a part of it.
         """
         columns = zip(
             later.minutes, later.bids, later.asks, later.prices, later.volumes, strict=True
         )
         for minute, bid, ask, price, volume in columns:
-            shared = len(self.minutes) > self.start and self.minutes[-1] == minute
-            seen = self.volumes[-1] if shared else 0
-            # No price there means that nobody had traded since; the price is still the last.
-            self.put(minute, bid, ask, price or self.latest()[2], max(0, volume - seen))
+            if minute >= since:
+                shared = len(self.minutes) > self.start and self.minutes[-1] == minute
+                seen = self.volumes[-1] if shared else 0
+                # No price means that nobody had traded since: the one before is still the last.
+                self.put(minute, bid, ask, price or self.latest()[2], max(0, volume - seen))
 
     def expire(self, minute: int) -> None:
         """Minutes up to ``minute`` have left the window."""
@@ -103,6 +115,7 @@ class _Window:
             self.total -= self.volumes[start]
             start += 1
         self.base = (self.bids[start - 1], self.asks[start - 1], self.prices[start - 1])
+        self.base_minute = self.minutes[start - 1]
         if start == end or start > COMPACT_AFTER:
             for column in (self.minutes, self.bids, self.asks, self.prices, self.volumes):
                 del column[:start]
@@ -145,19 +158,22 @@ class MarketStats:
 
     def restore(self, candles: Iterable[CandleRow]) -> None:
         """Put ``candles``, ascending by time for each market, before what was observed."""
-        observed, self._windows = self._windows, {}
+        since = self._since
+        known, self._windows = self._windows, {}
         for candle in candles:
             minute = candle.end_ts // MINUTE_SECONDS
-            if not self._since or minute <= self._since:
+            if not since or minute <= since:
                 self._window(candle.market_ticker).put(
                     minute, candle.bid_close, candle.ask_close, candle.last_price, candle.volume
                 )
-        for ticker, window in observed.items():
-            if window.base is not None:
+        if not since:
+            return
+        for ticker, window in known.items():
+            if window.base_minute >= since:
                 # Observed for longer than a day: nothing older is of interest.
                 self._windows[ticker] = window
             else:
-                self._window(ticker).append(window)
+                self._window(ticker).append(window, since)
 
     def observe(self, applied: Applied) -> None:
         """Take the next applied record. Cheap: most records change no quote."""

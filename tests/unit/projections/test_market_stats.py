@@ -122,13 +122,15 @@ async def test_statistics_that_began_before_history_was_whole_take_it_in_later(
     """An exchange that starts while its history catches up must not forget its day for good."""
     story = whole_life(seed=5, steps=400)
     stats = MarketStats()
-    for applied in story.applied[200:]:
-        stats.observe(applied)
     history = History(f"sqlite:///{tmp_path / 'h.sqlite'}")
     assert history.open()
+    queries = HistoryQueries(history.database)
+    history.load(story.applied[:90])
+    await stats.load(queries, story.applied[199].time_ns)
+    for applied in story.applied[200:]:
+        stats.observe(applied)
     # Some of what was observed is in there, and some is not yet.
     history.load(story.applied[:known])
-    queries = HistoryQueries(history.database)
     await stats.load(queries, story.now_ns)
     queries.close()
     history.close()
