@@ -42,6 +42,11 @@ DECIDED: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     # Less than a whole contract rounds down to none (compat.md, section 1).
     (("tradePayload", "msg", "count"), {"minimum": 0}),
     (("fillPayload", "msg", "count"), {"minimum": 0}),
+    # Prices between cents round down (compat.md, section 1), the two of a trade add up to 100.
+    (("orderbookDeltaPayload", "msg", "price"), {"minimum": 0}),
+    (("fillPayload", "msg", "yes_price"), {"minimum": 0}),
+    (("tradePayload", "msg", "yes_price"), {"minimum": 0}),
+    (("tradePayload", "msg", "no_price"), {"maximum": 100}),
     # Codes were added later (section 2).
     (("errorResponsePayload", "msg", "code"), {"maximum": 28}),
     # One is published as a string, the other as a boolean; both are numbers (section 10).

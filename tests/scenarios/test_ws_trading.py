@@ -5,6 +5,7 @@ what the stream said must be what REST says: books, orders, fills, positions, to
 """
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -221,7 +222,6 @@ def test_a_socket_opened_again_after_a_crash_starts_from_the_same_book(tmp_path:
             assert before
             exchange.kill()
         exchange.restart()
-        maker = exchange.member_again(maker)
         with listening(exchange, maker.signer) as socket:
             socket.command("subscribe", channels=["orderbook_delta"], market_ticker=ticker)
             socket.catch_up()
@@ -229,3 +229,30 @@ def test_a_socket_opened_again_after_a_crash_starts_from_the_same_book(tmp_path:
             maker.place(ticker, "buy", "yes", 1, 20)
             socket.catch_up()
             assert socket.books.exact[ticker] == rest_book(exchange, ticker)
+
+
+def test_in_a_living_world_every_book_stays_true() -> None:
+    """Bots trade in all demo markets at once while one socket watches all of their books."""
+    with running_exchange(world="demo", clock="real", live=True) as exchange:
+        watcher = exchange.add_member()
+        markets = exchange.http.get("/trade-api/v2/markets", params={"limit": 1000}).json()
+        tickers = [market["ticker"] for market in markets["markets"]]
+        with listening(exchange, watcher.signer) as socket:
+            socket.command("subscribe", channels=["orderbook_delta"], market_tickers=tickers)
+            socket.command("subscribe", channels=["ticker", "ticker_v2", "trade"])
+            deadline = time.monotonic() + 60
+            while len(socket.bodies("orderbook_delta")) < 300:
+                assert time.monotonic() < deadline, "the bots do not trade"
+                socket.receive()
+            for ticker in tickers:
+                assert socket_agrees(socket, exchange, ticker), ticker
+
+
+def socket_agrees(socket: Listener, exchange: RunningExchange, ticker: str) -> bool:
+    """Whether the streamed book is one that REST shows; the market may move between the two."""
+    for _ in range(50):
+        shown = rest_book(exchange, ticker)
+        socket.catch_up()
+        if socket.books.exact[ticker] == shown:
+            return True
+    return False
