@@ -20,25 +20,46 @@ from augury.core.units import ASK, BID
 
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
-_PRICES: Final = frozenset({"price", "settlement_value", "bid_price", "ask_price", "last_price"})
+_PRICES: Final = frozenset(
+    {"ask_price", "bid_price", "last_price", "no_bid", "price", "settlement_value", "yes_bid"}
+)
 _IDS: Final = {
-    "member_id": "member",
     "api_key_id": "api_key",
-    "order_id": "order",
+    "fee_change_id": "fee_change",
     "maker_order_id": "order",
-    "taker_order_id": "order",
+    "member_id": "member",
     "order_group_id": "group",
+    "order_id": "order",
+    "quote_id": "quote",
+    "rfq_id": "rfq",
+    "rfq_member_id": "member",
+    "rfq_order_id": "order",
+    "taker_order_id": "order",
     "trade_id": "trade",
     "transfer_id": "transfer",
 }
 _MONEY: Final = frozenset(
     {
-        "amount", "balance_precision", "buy_max_cost", "cash_change", "cost", "fee", "fees_paid",
-        "maker_cost", "maker_fees", "no_cost", "realized_pnl", "rebate", "revenue",
-        "rounding_fee", "taker_cost", "taker_fees", "trade_fee", "traded_cost", "yes_cost",
+        "amount", "balance_precision", "buy_max_cost", "cash", "cash_change", "cost", "fee",
+        "fees_paid", "maker_cost", "maker_fees", "no_cost", "realized_pnl", "rebate", "revenue",
+        "rfq_target_cost", "rounding_fee", "taker_cost", "taker_fees", "target_cost", "total",
+        "trade_fee", "traded_cost", "yes_cost",
     }
 )  # fmt: skip
 _COUNTS: Final = frozenset({"contracts_limit", "delta", "open_interest", "position", "volume"})
+PLAIN_NUMBERS: Final = frozenset(
+    {
+        "from_subaccount",
+        "rfq_subaccount",
+        "settlement_timer_seconds",
+        "size_max",
+        "size_min",
+        "subaccount",
+        "to_subaccount",
+    }
+)
+"""Whole numbers that are shown as they are; every other one has a unit above."""
+
 # Where zero or less means that nothing was given.
 _OPTIONAL: Final = frozenset({"buy_max_cost", "reduce_by", "reduce_to"})
 
@@ -70,6 +91,7 @@ _SPECIAL: Final[dict[str, Callable[[Any], Any]]] = {
     "details": _json,
     "direction": _direction,
     "taker_direction": _direction,
+    "windows": lambda value: [{"start": _time(start), "end": _time(end)} for start, end in value],
     "owners": lambda value: [
         {"user_id": format_id("member", member), "subaccount": subaccount, "client_order_id": own}
         for member, subaccount, own in value
@@ -96,11 +118,26 @@ def _readable(fields: dict[str, Any], name_field: str) -> dict[str, Any]:
     del fields[name_field]
     found: dict[str, Any] = {}
     for field, value in fields.items():
-        name = "user_id" if field == "member_id" else field
+        name = field.replace("member_id", "user_id").removesuffix("_ppm")
         if field.endswith("_ns"):
             name = field.removesuffix("_ns") + "_time"
         found[name] = _value(field, value)
     return found
+
+
+def has_unit(field: str) -> bool:
+    """Whether a whole number of this name is known to be a time, a price, money, or the like."""
+    return (
+        field in _SPECIAL
+        or field in _OPTIONAL
+        or field in _IDS
+        or field in _PRICES
+        or field in _MONEY
+        or field in _COUNTS
+        or field in PLAIN_NUMBERS
+        or field == "fee_multiplier_ppm"
+        or field.endswith(("_ns", "quantity"))
+    )
 
 
 def _value(field: str, value: Any) -> Any:
