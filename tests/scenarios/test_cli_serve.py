@@ -116,6 +116,7 @@ def test_serve_and_member_add_work_together_to_the_letter(
             check=True,
         )
         ids = json.loads(added.stdout)
+        assert added.stdout.count("\n") == 1
         assert sorted(ids) == ["api_key_id", "user_id"]
         assert added.stderr == ""
         assert key_file.stat().st_mode & 0o777 == 0o600

@@ -217,7 +217,7 @@ def test_history_that_is_removed_while_the_exchange_runs_comes_back(tmp_path: Pa
         remove_history(data)
         # Trading goes on meanwhile, and later reads know both what was before and after.
         assert crowd.order() == 201
-        wait_until(lambda: (data / "history.sqlite").exists(), seconds=20)
+        wait_until((data / "history.sqlite").exists, seconds=20)
         wait_until(lambda: fills_of(crowd.buyer) == 6, seconds=20, pause=0.1)
         crowd.check_acknowledged()
         wait_until(lambda: exchange.http.get("/readyz").is_success, seconds=20, pause=0.1)

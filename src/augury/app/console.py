@@ -142,10 +142,11 @@ def read_object(file: Path) -> dict[str, Any]:
     return content
 
 
-def print_json(answer: Any) -> None:
-    import msgspec
+def print_json(answer: Any, *, pretty: bool = False) -> None:
+    """One line, so that a script may read it by line as well as whole; or for human eyes."""
+    import json
 
-    print(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+    print(json.dumps(answer, ensure_ascii=False, indent=2 if pretty else None))
 
 
 def say(text: str) -> None:

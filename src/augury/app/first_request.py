@@ -107,7 +107,7 @@ def request(
         fail(f"{url} does not answer: {error}")
     try:
         if answer.content:
-            print_json(answer.json())
+            print_json(answer.json(), pretty=True)
     except ValueError:
         print(answer.text)
     if not answer.is_success:
