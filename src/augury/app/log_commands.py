@@ -42,7 +42,7 @@ def verify(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None
     """Check every record against its checksum and the chain of all before it."""
     with _failures_told(), _reading(data) as log, progress_bar("Verifying") as progress:
         total = log.last_sequence
-        for record in log.read():
+        for record in log.read(every_link=True):
             if record.sequence % 4096 == 0:
                 progress(record.sequence, total)
             if record.sequence == total:

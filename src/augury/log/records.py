@@ -1,4 +1,4 @@
-"""How records stand in a batch: framing, checksum and hash chain. Owns the bytes of the log.
+"""How records stand in a batch: framing, chain and seal. Owns the bytes of the log.
 
 A batch is what one flush made durable: the frames of its records, one after another.
 
@@ -9,6 +9,11 @@ record's checksum and its link to the whole past in one: a flipped bit, a missin
 order and a rewritten history all show up at the first record that they concern. The first record
 is chained to ``GENESIS``. Where batches begin and end leaves no trace in the chain, so replicas
 agree on it however they flushed.
+
+A batch also has a ``seal``: one sha256 over the chain before it and all its bytes. It says nothing
+that the chain does not say, but hashing a batch at once is several times as quick as hashing its
+records one by one, and replay reads every record there is. Only where a seal does not match are
+the records looked at one by one, to find the one that is damaged.
 """
 
 from collections.abc import Sequence
@@ -56,16 +61,26 @@ class Decoded(NamedTuple):
     damage: LogDamaged | None
 
 
-def decode_batch(data: bytes, first: int, chain: bytes) -> Decoded:
+def seal_of(data: bytes, chain: bytes) -> bytes:
+    """The seal of a batch that follows ``chain``."""
+    seal = sha256(chain)
+    seal.update(data)
+    return seal.digest()
+
+
+def decode_batch(data: bytes, first: int, chain: bytes, seal: bytes | None = None) -> Decoded:
     """The records of a batch that should begin with sequence ``first``.
 
-    ``chain`` is the chain before the batch.
+    ``chain`` is the chain before the batch. With a ``seal`` that matches, every byte is known to
+    be what was written and the records' own links are taken as they stand.
     """
+    sealed = seal is not None and seal_of(data, chain) == seal
     records: list[Record] = []
     add = records.append
     unpack = _HEAD.unpack_from
     head_size = _HEAD.size
     make = tuple.__new__
+    digest = sha256
     position = 0
     end = len(data)
     sequence = first
@@ -75,21 +90,24 @@ def decode_batch(data: bytes, first: int, chain: bytes) -> Decoded:
             reason = "it is cut short"
             break
         length, number, time_ns, schema_version, rules_version = unpack(data, position)
-        payload_end = position + head_size + length
+        payload_start = position + head_size
+        payload_end = payload_start + length
         next_position = payload_end + CHAIN_SIZE
-        expected = sha256(chain + data[position:payload_end]).digest()
-        found = data[payload_end:next_position]
-        if found != expected:
-            reason = "its bytes do not match its checksum"
-            break
+        if not sealed:
+            found = data[payload_end:next_position]
+            if digest(chain + data[position:payload_end]).digest() != found:
+                reason = "its bytes do not match its checksum"
+                break
+            chain = found
         if number != sequence:
             reason = f"record {number} stands in its place"
             break
-        chain = found
-        payload = data[position + head_size : payload_end]
+        payload = data[payload_start:payload_end]
         add(make(Record, (number, time_ns, schema_version, rules_version, payload)))
         sequence += 1
         position = next_position
+    if sealed:
+        chain = chain_of_last(data)
     if not reason and not records:
         reason = "it is missing"
     return Decoded(records, chain, LogDamaged(sequence, reason) if reason else None)

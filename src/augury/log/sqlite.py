@@ -17,7 +17,14 @@ from typing import Final
 
 from augury.log.files import flush_directory
 from augury.log.head import Head, HeadState, read_head
-from augury.log.records import GENESIS, chain_of, chain_of_last, decode_batch, encode_batch
+from augury.log.records import (
+    GENESIS,
+    chain_of,
+    chain_of_last,
+    decode_batch,
+    encode_batch,
+    seal_of,
+)
 from augury.ports.log import LogDamaged, LogError, LogUnavailable, Record
 
 FORMAT_VERSION: Final = 1
@@ -27,12 +34,13 @@ _APPLICATION_ID: Final = 0x41554752
 _CREATE: Final = """
     CREATE TABLE batches (
         first_sequence INTEGER PRIMARY KEY,
-        records BLOB NOT NULL
+        records BLOB NOT NULL,
+        seal BLOB NOT NULL
     ) STRICT
 """
-_INSERT: Final = "INSERT INTO batches VALUES (?, ?)"
+_INSERT: Final = "INSERT INTO batches VALUES (?, ?, ?)"
 _NEXT: Final = (
-    "SELECT first_sequence, records FROM batches WHERE first_sequence >= ? "
+    "SELECT first_sequence, records, seal FROM batches WHERE first_sequence >= ? "
     "ORDER BY first_sequence LIMIT ?"
 )
 _UP_TO: Final = (
@@ -97,10 +105,11 @@ class SqliteLog:
         if not records:
             return
         data, chain = encode_batch(records, self._last_sequence, self._chain)
+        seal = seal_of(data, self._chain)
         try:
             if self._doubtful:
                 self._remove_unacknowledged()
-            self._connection.execute(_INSERT, (self._last_sequence + 1, data))
+            self._connection.execute(_INSERT, (self._last_sequence + 1, data, seal))
         except sqlite3.OperationalError as error:
             self._doubtful = True
             raise LogUnavailable(f"{self._path}: {error}") from error
@@ -111,13 +120,16 @@ class SqliteLog:
         self._chain = chain
         self._head.write(self._last_sequence, chain)
 
-    def read(self, after: int = 0) -> Iterator[Record]:
+    def read(self, after: int = 0, *, every_link: bool = False) -> Iterator[Record]:
+        """Besides what the port promises: ``every_link`` recomputes each record's own link of the
+        chain, where otherwise the seal of its batch vouches for it.
+        """
         end = self.last_sequence
         if after >= end:
             return
         with closing(self._connect("ro")) as connection:
             expected, chain = self._batch_holding(connection, after + 1)
-            for records, damage in _batches(connection, expected, chain, end):
+            for records, damage in _batches(connection, expected, chain, end, every_link):
                 if records and records[0].sequence > after:
                     yield from records
                 else:
@@ -294,11 +306,11 @@ def _bytes(row: tuple[int, object], sequence: int) -> bytes:
 
 
 def _batches(
-    connection: sqlite3.Connection, expected: int, chain: bytes, end: int
+    connection: sqlite3.Connection, expected: int, chain: bytes, end: int, every_link: bool = True
 ) -> Iterator[tuple[list[Record], LogDamaged | None]]:
     """What verifies from the batch that begins with ``expected``, up to the first damage."""
     while expected <= end:
-        rows: list[tuple[int, object]] = []
+        rows: list[tuple[int, object, object]] = []
         failure = ""
         try:
             # One by one: what was read before SQLite stumbles still counts.
@@ -306,11 +318,12 @@ def _batches(
                 rows.append(row)  # noqa: PERF402
         except sqlite3.Error as error:
             failure = str(error)
-        for first, data in rows:
+        for first, data, seal in rows:
             if first != expected or not isinstance(data, bytes):
                 yield [], LogDamaged(expected, "it is missing")
                 return
-            records, chain, damage = decode_batch(data, expected, chain)
+            vouching = seal if isinstance(seal, bytes) and not every_link else None
+            records, chain, damage = decode_batch(data, expected, chain, vouching)
             yield records, damage
             if damage is not None:
                 return

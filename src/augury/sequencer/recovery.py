@@ -5,6 +5,7 @@ intact, belongs to this very log, and restores to the state hash it was saved wi
 older one does, or the whole log; the state is the same. What does not verify stops the start.
 """
 
+import gc
 import logging
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -103,22 +104,32 @@ def _replay(
     start = engine.state.sequence
     first = 0 if verify_all else start
     apply = engine.apply
-    for sequence, time_ns, schema_version, rules_version, payload in log.read(first):
-        if sequence > end:
-            break
-        if sequence > start:
-            try:
-                if rules_version != RULES_VERSION:
-                    raise CodecError(
-                        f"rules version {rules_version} is not known; "
-                        f"this version of Augury follows {RULES_VERSION}"
-                    )
-                applied = apply(sequence, time_ns, decode_command(payload, schema_version))
-            except Exception as error:
-                raise RecoveryError(f"record {sequence} cannot be applied: {error}") from error
-            yield applied
-        if progress is not None and sequence % _RECORDS_PER_REPORT == 0:
-            progress(sequence - first, end - first)
+    # Nearly everything that replay creates is there to stay. The automatic collector would walk it
+    # again and again as it grows; looking once at what is new is enough.
+    automatic = gc.isenabled()
+    gc.disable()
+    try:
+        for sequence, time_ns, schema_version, rules_version, payload in log.read(first):
+            if sequence > end:
+                break
+            if sequence > start:
+                try:
+                    if rules_version != RULES_VERSION:
+                        raise CodecError(
+                            f"rules version {rules_version} is not known; "
+                            f"this version of Augury follows {RULES_VERSION}"
+                        )
+                    applied = apply(sequence, time_ns, decode_command(payload, schema_version))
+                except Exception as error:
+                    raise RecoveryError(f"record {sequence} cannot be applied: {error}") from error
+                yield applied
+            if sequence % _RECORDS_PER_REPORT == 0:
+                gc.collect(1)
+                if progress is not None:
+                    progress(sequence - first, end - first)
+    finally:
+        if automatic:
+            gc.enable()
     if engine.state.sequence != end:
         raise RecoveryError(f"the log ended after record {engine.state.sequence}, not {end}")
     if progress is not None:
