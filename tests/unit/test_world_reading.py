@@ -7,6 +7,7 @@ import pytest
 
 from augury.app.world import WorldError, load_world, parse_world, shipped_worlds
 from augury.client import generate_key_pair
+from augury.core.prices import PRICE_LEVEL_STRUCTURES
 
 
 def problems(text: str, directory: Path | None = None) -> list[str]:
@@ -276,3 +277,18 @@ def test_a_missing_file_names_the_shipped_worlds():
 @pytest.mark.parametrize("name", shipped_worlds())
 def test_shipped_worlds_are_without_mistakes(name):
     load_world(name)
+
+
+def test_the_examples_of_the_documentation_are_worlds(repository, tmp_path):
+    (tmp_path / "laptop.pub").write_text(generate_key_pair().public_pem)
+    text = (repository / "docs" / "worlds.md").read_text(encoding="utf-8")
+    blocks = [part.partition("```")[0] for part in text.split("```yaml\n")[1:]]
+    whole = [block for block in blocks if not block.startswith("fair_value")]
+    assert len(whole) == 4
+    for block in whole:
+        parse_world(block, "worlds.md", tmp_path)
+
+
+def test_the_documentation_names_every_price_level_structure(repository):
+    text = (repository / "docs" / "worlds.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in PRICE_LEVEL_STRUCTURES)
