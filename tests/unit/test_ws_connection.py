@@ -270,3 +270,24 @@ async def test_whoever_is_gone_while_their_queue_overflows_disturbs_nobody(
     make_noise(gate, maker, 200)
     assert gateway.failures == 0
     assert gateway.outbox.counters.overflows == 1
+
+
+async def test_a_snapshot_that_fails_ends_one_connection_only(
+    gate: DirectGate, maker: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = MemoryGateway(gate)
+    unlucky, other = gateway.connect(maker), gateway.connect(maker)
+    await other.subscribe("trade", "user_orders")
+    unlucky.socket.paused = True
+    unlucky.send(
+        {
+            "id": 1,
+            "cmd": "subscribe",
+            "params": {"channels": ["orderbook_delta"], "market_ticker": RAIN},
+        }
+    )
+    monkeypatch.setattr("augury.gateways.ws.books.snapshot", lambda *_: 1 / 0)
+    unlucky.socket.paused = False
+    gate.order(maker, RAIN, "buy", "yes", 41, 1)
+    assert [m["type"] for m in await other.receive()] == ["user_order"]
+    assert unlucky.socket.closed == (1011, "Internal error")

@@ -53,7 +53,13 @@ from augury.gateways.ws.channels import (
     TRADE,
     USER_ORDERS,
 )
-from augury.gateways.ws.connection import Connection, Outbox, Subscription
+from augury.gateways.ws.connection import (
+    CLOSE_INTERNAL_ERROR,
+    Connection,
+    Outbox,
+    Subscription,
+)
+from augury.gateways.ws.errors import INTERNAL_ERROR, TEXTS
 from augury.gateways.ws.frames import text_frame
 from augury.gateways.ws.registry import ChannelIndex, Registry
 from augury.ports.exchange import ExchangeGate
@@ -172,7 +178,13 @@ class Publisher:
             self._mark(connection)
             return
         if connection.write_pending() and connection.waiting:
-            self._send_snapshots(connection)
+            try:
+                self._send_snapshots(connection)
+            except Exception:
+                # A defect, too; what one connection asked for must not cost the others theirs.
+                _log.exception("a snapshot could not be made")
+                connection.close(CLOSE_INTERNAL_ERROR, TEXTS[INTERNAL_ERROR])
+                return
             connection.write_pending()
             if connection.waiting and not connection.socket.paused:
                 self._mark(connection)
