@@ -61,6 +61,8 @@ def settle_market(step: Step, market: Market) -> None:
         del account.holdings[market.ticker]
     market.holdings = {}
     market.open_interest = 0
+    step.touch_market(market)
+    market.traded = True
     # Only a void market leaves a difference: costs need not add up to a dollar per pair.
     ledger.house += ledger.escrow.pop(market.ticker)
     previous = market.status

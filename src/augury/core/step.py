@@ -88,12 +88,16 @@ class Step:
             side.touched = True
             self.sides.append(side)
 
-    def touch_level(self, order: Order, price: int, direction: int, delta: int) -> LevelChange:
-        """A level's resting total moves by ``delta`` because of ``order``."""
-        market = order.market
+    def touch_market(self, market: Market) -> None:
+        """The market's levels, quotes and counts are looked at at the end of the step."""
         if not market.touched:
             market.touched = True
             self.markets.append(market)
+
+    def touch_level(self, order: Order, price: int, direction: int, delta: int) -> LevelChange:
+        """A level's resting total moves by ``delta`` because of ``order``."""
+        market = order.market
+        self.touch_market(market)
         key = price * direction
         change = market.level_changes.get(key)
         if change is None:
