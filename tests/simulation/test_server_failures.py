@@ -253,3 +253,20 @@ def test_history_of_another_past_is_replaced(tmp_path: Path) -> None:
         assert crowd.order() == 201
         assert fills_of(crowd.buyer) == 1
         crowd.check_acknowledged()
+
+
+@pytest.mark.serial
+def test_a_server_is_stopped_on_a_full_disk_and_comes_back(small_disk: Path) -> None:
+    """No room for a snapshot is no reason not to stop in order."""
+    with running_exchange(
+        data=small_disk / "data", own_process=True, snapshot_every_minutes=10
+    ) as exchange:
+        crowd = Crowd(exchange)
+        ballast = small_disk / "ballast"
+        fill_up(ballast)
+        crowd.refused_until_full()
+        exchange.stop()
+        ballast.unlink()
+        exchange.restart()
+        assert crowd.order() == 201
+        crowd.check_acknowledged()

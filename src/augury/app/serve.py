@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -89,6 +90,7 @@ class Server:
         self.url = ""
         self.token = ""
         self.certificate: Certificate | None = None
+        self._tls_context: ssl.SSLContext | None = None
         self.world: WorldInForce | None = None
         self._own_process = own_process
         self._closing = contextlib.AsyncExitStack()
@@ -110,7 +112,9 @@ class Server:
         try:
             settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.token = self._read_token()
-            self.certificate = certificate(settings) if settings.tls else None
+            if settings.tls:
+                self.certificate = certificate(settings)
+                self._tls_context = self.certificate.context()
             self.log = SqliteLog(log_path(settings.data))
         except (OSError, TlsError, TokenError, LogError) as error:
             raise StartError(str(error)) from None
@@ -155,6 +159,14 @@ class Server:
         self.port: int = listening.getsockname()[1]
         self.url = f"{settings.scheme}://{host}:{self.port}"
         return listening
+
+    @property
+    def near_url(self) -> str:
+        """Where this machine reaches the server, also when it listens on all addresses."""
+        for everywhere, near in (("0.0.0.0", "127.0.0.1"), ("[::]", "[::1]")):
+            if f"//{everywhere}:" in self.url:
+                return self.url.replace(everywhere, near)
+        return self.url
 
     def _read_token(self) -> str:
         path = self.settings.token_path
@@ -353,11 +365,7 @@ class Server:
             timeout_graceful_shutdown=settings.stop_timeout_seconds,
         )
         config.load()
-        if self.certificate is not None:
-            try:
-                config.ssl = self.certificate.context()
-            except TlsError as error:
-                raise StartError(str(error)) from None
+        config.ssl = self._tls_context
         self._uvicorn = _Listener(config)
         self._uvicorn.lifespan = config.lifespan_class(config)
         await self._uvicorn.startup([listening])
@@ -365,7 +373,7 @@ class Server:
         self._spawn(self._uvicorn.main_loop(), "listener")
         if settings.lives and self.world is not None:
             authority = self.certificate.authority if self.certificate else None
-            await self.world.live(self.gate, self.url, authority, self._closing, self._spawn)
+            await self.world.live(self.gate, self.near_url, authority, self._closing, self._spawn)
 
     async def _stop_listening(self, listening: socket.socket) -> None:
         self._uvicorn.should_exit = True
@@ -400,7 +408,6 @@ class Server:
     async def stop(self) -> None:
         """Finish what is under way, close everything, and leave a snapshot for the next start."""
         logger.info("stopping")
-        sequence = self.gate.state.sequence
         await self._closing.aclose()
         sequence = self.gate.state.sequence
         if self.settings.snapshot_every_records or self.settings.snapshot_every_minutes:

@@ -183,9 +183,9 @@ def _demo_text(server: "Server") -> str:
         program = _short(Path(sys.argv[0]))
         authority = server.certificate.authority if server.certificate else None
         trust = f" --ca-file {_short(authority)}" if authority else ""
-        options = f"--url {server.url}{trust} --key-id {key.api_key_id} --key-file {path}"
+        options = f"--url {server.near_url}{trust} --key-id {key.api_key_id} --key-file {path}"
         script = server.settings.data / "first_request.py"
-        write_script(script, server.url, key.api_key_id, key.private_key_file, authority)
+        write_script(script, server.near_url, key.api_key_id, key.private_key_file, authority)
         lines += [
             "",
             "Your account",
@@ -201,9 +201,12 @@ def _demo_text(server: "Server") -> str:
             f"  {_short(Path(sys.executable))} {_short(script)}",
             "",
             "The same with openssl and curl",
-            *(f"  {line}" for line in curl_text(server.url, key.api_key_id, path, authority)),
+            *(f"  {line}" for line in curl_text(server.near_url, key.api_key_id, path, authority)),
         ]
-    lines += ["", f"Look around: {server.url}/  Markets: {server.url}/trade-api/v2/markets"]
+    lines += [
+        "",
+        f"Look around: {server.near_url}/  Markets: {server.near_url}/trade-api/v2/markets",
+    ]
     return "\n".join(lines)
 
 
