@@ -671,7 +671,8 @@ class NettingChanged(Event):
 class CollateralReturned(Event):
     """Cash that cannot be lost across an event moved; negative when it is taken back.
 
-    ``total`` is what the subaccount has received for the event and not given back.
+    ``total`` is what the subaccount has received for the event and not given back. ``house`` is
+    what the exchange's house account bore because too little was left to take back.
     """
 
     member_id: int
@@ -679,6 +680,7 @@ class CollateralReturned(Event):
     event_ticker: str
     amount: int
     total: int
+    house: int
 
 
 @dataclass(slots=True)
@@ -725,5 +727,6 @@ class PositionTransferred(Event):
     market_ticker: str
     quantity: int
     price: int
-    cash: int
+    from_cash_change: int
+    to_cash_change: int
     client_transfer_id: str

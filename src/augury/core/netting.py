@@ -15,6 +15,26 @@ from augury.core.state import FINALIZED, Account, Exchange, ListedEvent
 from augury.core.units import PRICE_ONE
 
 
+def accounts_in(state: Exchange, event: ListedEvent) -> list[Account]:
+    """The accounts that net and hold anything in ``event``, in the order of their holdings.
+
+    A result in one market changes what is certain for positions in all the others.
+    """
+    found: dict[tuple[int, int], Account] = {}
+    if event.collateral_return_type:
+        for ticker in event.market_tickers:
+            for key, holding in state.markets[ticker].holdings.items():
+                if holding.account.netting:
+                    found[key] = holding.account
+    return list(found.values())
+
+
+def change_due(state: Exchange, account: Account, event: ListedEvent) -> int:
+    """What ``adjust`` would move into the account's cash now, or out of it."""
+    due = guaranteed(state, account, event) if account.netting else 0
+    return due - account.returned.get(event.ticker, 0)
+
+
 def adjust(state: Exchange, account: Account, event: ListedEvent, events: list[Event]) -> None:
     """Bring what was returned in line with the account's positions in ``event``."""
     due = guaranteed(state, account, event) if account.netting else 0
@@ -34,7 +54,9 @@ def adjust(state: Exchange, account: Account, event: ListedEvent, events: list[E
     state.ledger.returned -= change
     state.ledger.house -= missing
     events.append(
-        CollateralReturned(account.member.id, account.number, event.ticker, change + missing, due)
+        CollateralReturned(
+            account.member.id, account.number, event.ticker, change + missing, due, missing
+        )
     )
 
 

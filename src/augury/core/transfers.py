@@ -1,6 +1,6 @@
 """Moving money and positions between the subaccounts of one member (rules, section 14)."""
 
-from augury.core import collateral, matching
+from augury.core import collateral, matching, netting
 from augury.core import rejections as reject
 from augury.core.commands import TransferBetweenSubaccounts, TransferPosition
 from augury.core.events import PositionTransferred, Transferred
@@ -77,7 +77,10 @@ def transfer_position(step: Step, command: TransferPosition) -> None:
     for holding in (giving, taking):
         collateral.refresh(holding.bids)
         collateral.refresh(holding.asks)
-    if source.available + proceeds < 0 or target.available + payment < 0:
+    event = market.event
+    left = source.available + proceeds + netting.change_due(state, source, event)
+    target_left = target.available + payment + netting.change_due(state, target, event)
+    if left < 0 or target_left < 0:
         for holding, (quantity, cost, realized) in zip((giving, taking), before, strict=True):
             holding.quantity, holding.cost, holding.realized_pnl = quantity, cost, realized
             collateral.refresh(holding.bids)
@@ -106,6 +109,7 @@ def transfer_position(step: Step, command: TransferPosition) -> None:
             direction * command.quantity,
             command.price,
             proceeds,
+            payment,
             command.client_transfer_id,
         )
     )
