@@ -182,6 +182,18 @@ def test_pages_that_were_exchanged_or_overwritten_are_reported(
         assert outcome(path) != "intact"
 
 
+@pytest.mark.parametrize("name", ["log.sqlite", "log.sqlite-wal", "log.head"])
+def test_what_a_torn_write_left_behind_the_end_does_no_harm(
+    copy: Copies, name: str, seed: int
+) -> None:
+    chance = random.Random(seed)
+    for length in (1, 100, 4096, 10_000):
+        path = copy()
+        with path.with_name(name).open("ab") as file:
+            file.write(chance.randbytes(length))
+        assert outcome(path) == "intact"
+
+
 # --- a write that was torn -------------------------------------------------------------------
 
 

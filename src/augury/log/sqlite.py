@@ -236,7 +236,8 @@ class SqliteLog:
         if acknowledged.sequence > self._last_sequence:
             raise LogDamaged(
                 self._last_sequence + 1,
-                f"it is missing, but records up to {acknowledged.sequence} were acknowledged",
+                f"it is missing, but records up to {acknowledged.sequence} were acknowledged; "
+                "restore a backup, or give up what is lost with `augury log cut`",
             )
         if self._chain_of(connection, acknowledged.sequence) != acknowledged.chain:
             raise LogDamaged(acknowledged.sequence, "it is not the record that was acknowledged")
