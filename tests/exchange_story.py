@@ -57,7 +57,9 @@ class Story:
         self.do(c.CreateSubaccount(1))
         self.do(c.TransferBetweenSubaccounts(1, 0, 1, 1_000_000_000, "first transfer"))
         self.do(c.CreateSeries("SKY", "quadratic_with_maker_fees", 1_000_000, "{}"))
-        self.do(c.CreateEvent("SKY-DAY", "SKY", False, "", "{}"))
+        self.do(c.CreateEvent("SKY-DAY", "SKY", True, "MECNET", "{}"))
+        for member_id, subaccount in ((1, 1), (2, 0), (3, 0)):
+            self.do(c.SetNetting(member_id, subaccount, enabled=True))
         for ticker, structure in MARKETS.items():
             scalar = ticker == "SKY-SCALAR"
             self.do(
@@ -102,6 +104,8 @@ class Story:
             return c.TransferBetweenSubaccounts(
                 1, source, 1 - source, chance.randint(1, 10**6), f"t{len(self.applied)}"
             )
+        if kind < 0.78:
+            return self._random_position_transfer()
         order_id, member_id = chance.choice(self._orders)
         if kind < 0.88:
             return c.CancelOrder(member_id, order_id)
@@ -126,6 +130,27 @@ class Story:
             (1 if fractional else 100) * chance.randint(1, 900 if fractional else 9),
             chance.choice(("good_till_canceled",) * 4 + ("immediate_or_cancel",)),
             self_trade_prevention=chance.choice(("taker_at_cross", "maker")),
+        )
+
+    def _random_position_transfer(self) -> Command:
+        """Between the two subaccounts of the first member, who often holds both sides."""
+        chance = self.chance
+        accounts = self.engine.state.members[1].accounts
+        source = chance.choice((0, 1))
+        held = [h for h in accounts[source].holdings.values() if h.quantity]
+        if not held:
+            return c.Tick()
+        holding = chance.choice(held)
+        lots = abs(holding.quantity) // holding.market.lot
+        quantity = chance.randint(1, lots) * holding.market.lot
+        return c.TransferPosition(
+            1,
+            source,
+            1 - source,
+            holding.market.ticker,
+            quantity,
+            chance.choice((0, 4_000, 10_000)),
+            f"p{len(self.applied)}",
         )
 
     def close_and_pay(self) -> None:

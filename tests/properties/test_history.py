@@ -46,6 +46,7 @@ def check_money(story: Story, tables: Tables) -> None:
     state = story.engine.state
     books = {"fees": state.ledger.fees, "house": state.ledger.house}
     books["outside"] = state.ledger.outside
+    books["returned"] = state.ledger.returned
     books |= {f"escrow:{ticker}": amount for ticker, amount in state.ledger.escrow.items()}
     for member in state.members.values():
         for account in member.accounts.values():

@@ -21,9 +21,25 @@ from augury.projections.tables import ID_SHIFT
 Row = tuple[Any, ...]
 
 PLAIN_TRADING: Final = frozenset(
-    {c.PlaceOrder, c.CancelOrder, c.AmendOrder, c.DecreaseOrder, c.Tick}
+    {
+        c.PlaceOrder,
+        c.CancelOrder,
+        c.AmendOrder,
+        c.DecreaseOrder,
+        c.CreateRfq,
+        c.DeleteRfq,
+        c.CreateQuote,
+        c.DeleteQuote,
+        c.AcceptQuote,
+        c.ConfirmQuote,
+        c.LookUpCombo,
+        c.Tick,
+    }
 )
 """Commands that the audit trail leaves out: their trace is the orders and trades themselves."""
+
+StoredReturn = Callable[[int, int, str], int]
+"""What a (member, subaccount) has received for an event and not given back, as stored."""
 
 
 class Rows:
@@ -32,11 +48,13 @@ class Rows:
     __slots__ = (
         "actions",
         "cash_movements",
+        "collateral_returns",
         "escrow_remainders",
         "fills",
         "lifecycle",
         "markets",
         "orders",
+        "position_transfers",
         "settlements",
         "timeline",
         "trades",
@@ -46,11 +64,13 @@ class Rows:
     def __init__(self) -> None:
         self.actions: list[Row] = []
         self.cash_movements: list[Row] = []
+        self.collateral_returns: list[Row] = []
         self.escrow_remainders: list[Row] = []
         self.fills: list[Row] = []
         self.lifecycle: list[Row] = []
         self.markets: list[Row] = []
         self.orders: list[Row] = []
+        self.position_transfers: list[Row] = []
         self.settlements: list[Row] = []
         self.timeline: list[Row] = []
         self.trades: list[Row] = []
@@ -63,8 +83,10 @@ class Collector:
     ``last_mark_ns`` is the time of the newest stored row of ``timeline``.
     """
 
-    def __init__(self, candles: CandleBook, last_mark_ns: int) -> None:
+    def __init__(self, candles: CandleBook, stored_return: StoredReturn, last_mark_ns: int) -> None:
         self.candles = candles
+        self._stored_return = stored_return
+        self._returned: dict[tuple[int, int, str], int] = {}
         self.rows = Rows()
         self._last_mark_ns = last_mark_ns
         self._paid: dict[str, int] = {}
@@ -147,6 +169,49 @@ class Collector:
                 event.client_transfer_id,
                 applied.time_ns,
             )
+        )
+
+    def _position_transferred(
+        self, applied: Applied, index: int, event: e.PositionTransferred
+    ) -> None:
+        after = next(
+            later.quantity
+            for later in applied.events[index:]
+            if isinstance(later, e.PositionChanged)
+            and later.subaccount == event.to_subaccount
+            and later.member_id == event.member_id
+            and later.market_ticker == event.market_ticker
+        )
+        before = after - event.quantity
+        opposed = (before < 0) != (event.quantity < 0)
+        self.rows.position_transfers.append(
+            (
+                event.transfer_id,
+                event.member_id,
+                event.from_subaccount,
+                event.to_subaccount,
+                event.market_ticker,
+                event.quantity,
+                event.price,
+                event.from_cash_change,
+                min(abs(before), abs(event.quantity)) if opposed else 0,
+                event.client_transfer_id,
+                applied.time_ns,
+            )
+        )
+
+    def _collateral_returned(
+        self, applied: Applied, index: int, event: e.CollateralReturned
+    ) -> None:
+        key = (event.member_id, event.subaccount, event.event_ticker)
+        before = self._returned.get(key)
+        if before is None:
+            before = self._stored_return(*key)
+        self._returned[key] = event.total
+        # What the cash could not give back, the house has borne.
+        house = event.amount - (event.total - before)
+        self.rows.collateral_returns.append(
+            (_id(applied, index), *key, event.amount, event.total, house, applied.time_ns)
         )
 
     def _position_settled(self, applied: Applied, index: int, event: e.PositionSettled) -> None:
@@ -267,6 +332,8 @@ HANDLERS: Final[dict[type[Any], Callable[[Collector, Applied, int, Any], None]]]
     e.Deposited: Collector._deposited,
     e.Withdrawn: Collector._withdrawn,
     e.Transferred: Collector._transferred,
+    e.PositionTransferred: Collector._position_transferred,
+    e.CollateralReturned: Collector._collateral_returned,
     e.PositionSettled: Collector._position_settled,
     e.MarketSettled: Collector._market_settled,
     e.MarketCreated: Collector._market_created,

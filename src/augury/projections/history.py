@@ -298,6 +298,11 @@ class History:
             if batch:
                 self._store(batch)
                 self._pending = []
+                if 0 < len(self._queue) < self._batch_limit and not self._stopping:
+                    # Records arrive all the time on a busy day: let them gather again, or each
+                    # flush of the log would become a transaction of its own here.
+                    self._recovered()
+                    return
 
     def _take_batch(self) -> list[Applied]:
         """The next records of the queue, as far as they follow each other."""

@@ -2,8 +2,8 @@
 
 Every movement of money is in one of those tables already, so the ledger costs nothing to write
 and cannot disagree with them. Accounts are those of ``core.state.Ledger``: the cash of each
-subaccount, the escrow of each market, fees, house, outside. Every movement is two lines, so the
-lines of an entry, and of the whole ledger, sum to zero.
+subaccount, the escrow of each market, fees, house, outside, returned. Every movement is two
+lines, so the lines of an entry, and of the whole ledger, sum to zero.
 """
 
 from typing import Any, Final, NamedTuple
@@ -29,8 +29,10 @@ from augury.core.units import PRICE_ONE
 from augury.projections.tables import (
     ID_SHIFT,
     cash_movements,
+    collateral_returns,
     escrow_remainders,
     fills,
+    position_transfers,
     settlements,
     transfers,
 )
@@ -56,9 +58,14 @@ ledger_entries = Table(
     TableColumn("time_ns", BigInteger),
 )
 
-# Lines of one record keep apart: a trade has the lines 0-7, a settlement 8-11, a remainder 12-13.
+# A record can do several of these things under one id; each has lines of its own. A trade has the
+# lines 0-7, the others begin with these.
 SETTLEMENT_LINE: Final = 8
 REMAINDER_LINE: Final = 12
+CASH_LINE: Final = 14
+TRANSFER_LINE: Final = 16
+POSITION_TRANSFER_LINE: Final = 18
+RETURN_LINE: Final = 22
 
 
 def _text(value: str) -> Expression:
@@ -87,6 +94,8 @@ def _escrow(table: Table) -> _Account:
 
 
 FEES: Final = _Account(_text("fees"))
+HOUSE: Final = _Account(_text("house"))
+RETURNED: Final = _Account(_text("returned"))
 OUTSIDE: Final = _Account(_text("outside"))
 
 
@@ -136,7 +145,12 @@ def _movement(
 def ledger_lines() -> CompoundSelect[Any]:
     """What the view selects."""
     return union_all(
-        *_fill_lines(), *_settlement_lines(), *_cash_movement_lines(), *_transfer_lines()
+        *_fill_lines(),
+        *_settlement_lines(),
+        *_cash_movement_lines(),
+        *_transfer_lines(),
+        *_position_transfer_lines(),
+        *_collateral_return_lines(),
     )
 
 
@@ -203,25 +217,90 @@ def _cash_movement_lines() -> list[Select[Any]]:
     t = cash_movements.c
     cash = _cash(cash_movements, t.subaccount)
     amount = case((t.kind == _text("withdrawal"), -t.amount), else_=t.amount)
+    line = _number(CASH_LINE)
     return _movement(
-        cash_movements, t.movement_id, _number(0), t.kind, OUTSIDE, cash, amount, t.reference
+        cash_movements, t.movement_id, line, t.kind, OUTSIDE, cash, amount, t.reference
     )
 
 
 def _transfer_lines() -> list[Select[Any]]:
     t = transfers.c
-    entry_id = cast(t.transfer_id * (1 << ID_SHIFT), BigInteger)
     source, target = _cash(transfers, t.from_subaccount), _cash(transfers, t.to_subaccount)
     return _movement(
         transfers,
-        entry_id,
-        _number(0),
+        _entry_of_sequence(t.transfer_id),
+        _number(TRANSFER_LINE),
         _text("transfer"),
         source,
         target,
         t.amount,
         t.client_transfer_id,
     )
+
+
+def _position_transfer_lines() -> list[Select[Any]]:
+    table, t = position_transfers, position_transfers.c
+    entry_id, kind = _entry_of_sequence(t.transfer_id), _text("position_transfer")
+    source, target = _cash(table, t.from_subaccount), _cash(table, t.to_subaccount)
+    return [
+        *_movement(
+            table,
+            entry_id,
+            _number(POSITION_TRANSFER_LINE),
+            kind,
+            target,
+            source,
+            t.cash,
+            t.client_transfer_id,
+            t.cash != 0,
+        ),
+        # Each pair that met was worth a dollar to the subaccount that took over.
+        *_movement(
+            table,
+            entry_id,
+            _number(POSITION_TRANSFER_LINE + 2),
+            kind,
+            _escrow(table),
+            target,
+            t.closed_quantity * PRICE_ONE,
+            t.client_transfer_id,
+            t.closed_quantity != 0,
+        ),
+    ]
+
+
+def _collateral_return_lines() -> list[Select[Any]]:
+    table, t = collateral_returns, collateral_returns.c
+    cash, kind = _cash(table, t.subaccount), _text("collateral_return")
+    change = t.amount - t.house
+    return [
+        *_movement(
+            table,
+            t.return_id,
+            _number(RETURN_LINE),
+            kind,
+            RETURNED,
+            cash,
+            change,
+            t.event_ticker,
+            change != 0,
+        ),
+        *_movement(
+            table,
+            t.return_id,
+            _number(RETURN_LINE + 2),
+            kind,
+            HOUSE,
+            cash,
+            t.house,
+            t.event_ticker,
+            t.house != 0,
+        ),
+    ]
+
+
+def _entry_of_sequence(sequence: Expression) -> Expression:
+    return cast(sequence * (1 << ID_SHIFT), BigInteger)
 
 
 def view_statements(dialect: Dialect) -> tuple[str, str]:

@@ -141,8 +141,9 @@ class LedgerRow:
     """One line of the double-entry ledger; the lines of one ``entry_id`` sum to zero.
 
     ``account`` and ``counter_account`` are ``cash:<member>:<subaccount>``, ``escrow:<market>``,
-    ``fees``, ``house`` or ``outside``. ``kind`` is ``deposit``, ``withdrawal``, ``transfer``,
-    ``fill``, ``fee``, ``settlement`` or ``settlement_rounding``. Every movement of ``amount``
+    ``fees``, ``house``, ``outside`` or ``returned``. ``kind`` is ``deposit``, ``withdrawal``,
+    ``transfer``, ``fill``, ``fee``, ``settlement``, ``settlement_rounding``,
+    ``position_transfer`` or ``collateral_return``. Every movement of ``amount``
     appears twice, once per account, with opposite signs. ``line`` orders the lines of one entry.
     ``member_id`` is 0 on the lines of accounts that belong to no member.
     """

@@ -187,6 +187,43 @@ transfers = Table(
     Index(None, "member_id", "transfer_id"),
 )
 
+position_transfers = Table(
+    "position_transfers",
+    metadata,
+    _key("transfer_id"),
+    _number("member_id"),
+    _number("from_subaccount"),
+    _number("to_subaccount"),
+    _text("market_ticker"),
+    _number("quantity"),
+    _number("price"),
+    _number("cash"),
+    _number("closed_quantity"),
+    _text("client_transfer_id"),
+    _number("time_ns"),
+    Index(None, "member_id", "transfer_id"),
+)
+"""Positions moved between subaccounts. ``cash`` is what the giving one received for it;
+``closed_quantity`` offset a position of the taking one, so that pairs were destroyed."""
+
+collateral_returns = Table(
+    "collateral_returns",
+    metadata,
+    _key("return_id"),
+    _number("member_id"),
+    _number("subaccount"),
+    _text("event_ticker"),
+    _number("amount"),
+    _number("total"),
+    _number("house"),
+    _number("time_ns"),
+    Index(None, "member_id", "return_id"),
+    # To find what a subaccount has received for an event so far.
+    Index(None, "member_id", "subaccount", "event_ticker", "return_id"),
+)
+"""Collateral returned across an event. ``amount`` reached the cash, of it ``house`` from the
+house; ``total`` is what stays returned after it."""
+
 markets = Table(
     "markets",
     metadata,

@@ -175,3 +175,24 @@ def create_money_tables() -> None:
         *numbers("time_ns"),
     )
     index("transfers", "member_id", "transfer_id")
+
+    op.create_table(
+        "position_transfers",
+        key("transfer_id"),
+        *numbers("member_id", "from_subaccount", "to_subaccount"),
+        *texts("market_ticker"),
+        *numbers("quantity", "price", "cash", "closed_quantity"),
+        *texts("client_transfer_id"),
+        *numbers("time_ns"),
+    )
+    index("position_transfers", "member_id", "transfer_id")
+
+    op.create_table(
+        "collateral_returns",
+        key("return_id"),
+        *numbers("member_id", "subaccount"),
+        *texts("event_ticker"),
+        *numbers("amount", "total", "house", "time_ns"),
+    )
+    index("collateral_returns", "member_id", "return_id")
+    index("collateral_returns", "member_id", "subaccount", "event_ticker", "return_id")
