@@ -193,7 +193,7 @@ def set_result(step: Step, market: Market, result: str, value: int, expiration_v
 def follow_legs(step: Step, combo: Market) -> None:
     """Give a combo the result of its legs, or amend it when a leg was amended."""
     found = combos.outcome(step.state, combo)
-    if found is None or combo.status in (DISPUTED, FINALIZED):
+    if found is None or combo.status == FINALIZED:
         return
     if combo.result and found == (combo.result, combo.settlement_value):
         return
@@ -204,11 +204,15 @@ def dispute_market(step: Step, command: DisputeMarket) -> None:
     market = find_market(step.state, command.ticker)
     if market.status not in (DETERMINED, AMENDED):
         raise Rejection(reject.INVALID_STATE, f"market is {market.status}")
+    if market.legs:
+        raise Rejection(reject.INVALID_STATE, "a combo is determined by its legs")
     set_status(step, market, DISPUTED, "disputed")
 
 
 def begin_maintenance(step: Step, window_start: int) -> None:
+    """Trading pauses, unless the operator has paused it before."""
     state = step.state
+    state.maintenance_begun_ns = max(state.maintenance_begun_ns, window_start)
     if not state.trading_paused:
         state.in_maintenance = True
         pause_trading(step)

@@ -17,8 +17,7 @@ def settle_market(step: Step, market: Market) -> None:
     ledger = state.ledger
     void = market.result == "void"
     value = market.settlement_value
-    nets = market.event.collateral_return_type != ""
-    netting_accounts = [h.account for h in market.holdings.values() if nets and h.account.netting]
+    netting_accounts = netting.accounts_in(state, market.event)
     for holding in market.holdings.values():
         account = holding.account
         quantity = holding.quantity

@@ -108,6 +108,7 @@ def dump_state(state: Exchange) -> Iterator[Row]:
         ledger.returned,
         state.in_maintenance,
         [list(window) for window in state.maintenance_windows],
+        state.maintenance_begun_ns,
     ]
     for member in state.members.values():
         yield [
@@ -404,6 +405,7 @@ def _load_exchange(state: Exchange, fields: Row) -> None:
     state.ledger.returned = fields[11]
     state.in_maintenance = fields[12]
     state.maintenance_windows = [(window[0], window[1]) for window in fields[13]]
+    state.maintenance_begun_ns = fields[14]
 
 
 def _load_member(state: Exchange, fields: Row) -> None:

@@ -802,6 +802,7 @@ class Exchange:
         "groups",
         "in_maintenance",
         "ledger",
+        "maintenance_begun_ns",
         "maintenance_windows",
         "markets",
         "member_ids_by_email",
@@ -836,6 +837,8 @@ class Exchange:
         """All of them, past and to come, in the order in which they were scheduled."""
         self.maintenance_windows: list[tuple[int, int]] = []
         """(start, end) of the pauses that are not over, by time."""
+        self.maintenance_begun_ns = 0
+        """Start of the last window that has begun; an exchange pause may delay the next."""
         self.in_maintenance = False
         """Whether the trading pause now in force was begun by a window."""
         self.ledger = Ledger()

@@ -115,22 +115,26 @@ def set_netting(step: Step, command: SetNetting) -> None:
     account = find_account(state, command.member_id, command.subaccount)
     if account.netting == command.enabled:
         return
-    events = {
-        holding.market.event.ticker: holding.market.event
-        for holding in account.holdings.values()
-        if holding.market.event.collateral_return_type
-    }
+    # By ticker: the order of an account's holdings is not part of the state.
+    tickers = sorted(
+        {
+            holding.market.event.ticker
+            for holding in account.holdings.values()
+            if holding.market.event.collateral_return_type
+        }
+    )
+    events = [state.events[ticker] for ticker in tickers]
     free = account.available
     switch(account, command.enabled)
     due = 0
     if command.enabled:
-        due = sum(netting.guaranteed(state, account, event) for event in events.values())
+        due = sum(netting.guaranteed(state, account, event) for event in events)
     change = due - sum(account.returned.values())
     if account.available + change < min(0, free):
         switch(account, not command.enabled)
         raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
     step.events.append(NettingChanged(command.member_id, command.subaccount, command.enabled))
-    for event in events.values():
+    for event in events:
         netting.adjust(state, account, event, step.events)
 
 

@@ -28,8 +28,9 @@ CONFIRM_QUOTE: Final = 5
 EXECUTE_QUOTE: Final = 6
 EXPIRE_RFQ: Final = 7
 CHANGE_FEES: Final = 8
-BEGIN_MAINTENANCE: Final = 9
-END_MAINTENANCE: Final = 10
+# One window may end where the next begins.
+END_MAINTENANCE: Final = 9
+BEGIN_MAINTENANCE: Final = 10
 
 
 def schedule(state: Exchange, due_ns: int, kind: int, id: int, ticker: str) -> None:
@@ -120,7 +121,7 @@ def rebuild(state: Exchange) -> None:
         if not change.applied
     )
     for start, end in state.maintenance_windows:
-        if start > state.time_ns or not state.in_maintenance:
+        if start > state.maintenance_begun_ns:
             timers.append((start, BEGIN_MAINTENANCE, start, ""))
         timers.append((end, END_MAINTENANCE, end, ""))
     heapify(timers)
