@@ -55,15 +55,17 @@ def test_money_that_came_in_can_leave_once_every_market_is_settled(data: bytes) 
     for _ in flow.run(data):
         pass
     flow.apply(c.SetExchangePause(False))
-    for index, ticker in enumerate(flow.tickers):
-        result = ("yes", "no", "scalar", "void")[(len(data) // WIDTH + index) % 4]
-        flow.apply(c.DetermineMarket(ticker, result, 3_333))
-    flow.apply(c.Tick(), after_ns=60 * NANOS_PER_SECOND)
     state = flow.engine.state
+    for index, ticker in enumerate(flow.tickers):
+        result = ("yes", "no", "void")[(len(data) // WIDTH + index) % 3]
+        flow.apply(c.DetermineMarket(ticker, result))
+    # Disputes, and combos that follow their legs, take a second round.
+    flow.apply(c.Tick(), after_ns=120 * NANOS_PER_SECOND)
     for ticker in flow.tickers:
         if state.markets[ticker].status == "disputed":
             flow.apply(c.DetermineMarket(ticker, "no"))
-    flow.apply(c.Tick(), after_ns=60 * NANOS_PER_SECOND)
+    flow.apply(c.Tick(), after_ns=120 * NANOS_PER_SECOND)
+    flow.apply(c.Tick(), after_ns=120 * NANOS_PER_SECOND)
     check(state)
     assert not state.orders
     assert not state.ledger.escrow
@@ -73,4 +75,5 @@ def test_money_that_came_in_can_leave_once_every_market_is_settled(data: bytes) 
             if account.cash:
                 flow.apply(c.Withdraw(member.id, account.number, account.cash))
     assert state.ledger.cash == 0
+    assert state.ledger.returned == 0
     assert state.ledger.fees + state.ledger.house == -state.ledger.outside

@@ -8,6 +8,7 @@ from collections import defaultdict
 from augury.core.book import BookSide
 from augury.core.collateral import ROUNDING_SLACK
 from augury.core.fees import FEE_STEP
+from augury.core.netting import guaranteed
 from augury.core.state import (
     ACTIVE,
     FINALIZED,
@@ -34,6 +35,7 @@ def check(state: Exchange, *, fixed_terms: bool = True) -> None:
         check_positions(state, market)
         check_book(state, market)
     check_groups(state)
+    check_communications(state)
 
 
 def check_money(state: Exchange) -> None:
@@ -48,6 +50,15 @@ def check_money(state: Exchange) -> None:
     assert cash == ledger.cash, f"accounts hold {cash}, the ledger says {ledger.cash}"
     assert ledger.fees >= 0, f"{ledger.fees} of fees"
     assert ledger.outside <= 0, "more was withdrawn than deposited"
+    returned = 0
+    for member in state.members.values():
+        for account in member.accounts.values():
+            returned += sum(account.returned.values())
+            for ticker, amount in account.returned.items():
+                due = guaranteed(state, account, state.events[ticker])
+                assert amount == due > 0, f"{name(account)}: {amount} returned on {ticker}"
+            assert account.netting or not account.returned
+    assert ledger.returned == -returned
 
 
 def check_positions(state: Exchange, market: Market) -> None:
@@ -165,6 +176,9 @@ def exact_reserve(holding: Holding, direction: int, orders: list[Order]) -> int:
     precision = holding.account.member.balance_precision
     lot = market.lot
     left_to_close = max(0, -holding.quantity * direction)
+    if holding.account.netting and market.event.collateral_return_type:
+        # Closing may take back a dollar per contract that was returned.
+        left_to_close = 0
     reserve = 0
     levels: dict[int, list[Order]] = defaultdict(list)
     for order in orders:
@@ -199,6 +213,17 @@ def check_groups(state: Exchange) -> None:
         assert group.matched == sum(quantity for _, quantity in group.fills)
         assert not (group.triggered and group.orders), f"group {group.id} left orders behind"
         assert group.triggered or group.matched < group.contracts_limit
+
+
+def check_communications(state: Exchange) -> None:
+    """Open requests and quotes know each other, and at most one quote of each is on its way."""
+    for rfq in state.rfqs.values():
+        assert rfq.market.status in (ACTIVE, INACTIVE)
+        assert sum(1 for quote in rfq.quotes.values() if quote.status != "open") <= 1
+    quotes = {
+        quote_id: quote for rfq in state.rfqs.values() for quote_id, quote in rfq.quotes.items()
+    }
+    assert state.quotes == quotes
 
 
 def name(account: Account) -> str:
