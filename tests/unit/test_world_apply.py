@@ -14,6 +14,7 @@ from augury.app.world.model import World
 from augury.client.signing import read_key_pair
 from augury.codec.text import parse_rfc3339
 from augury.core.commands import (
+    ChangeCloseTime,
     CreateMember,
     DetermineMarket,
     SetExchangePause,
@@ -270,6 +271,22 @@ async def test_other_markets_are_left_to_the_operator():
         keeper, _ = await living(gate)
         await pass_time(gate, keeper, 30)
         assert status(gate.state, "KXO") == {"KXO-1-T": "closed"}
+
+
+async def test_a_market_that_the_operator_closed_early_is_the_operators():
+    async with exchange() as gate:
+        keeper, _ = await living(gate)
+        await pass_time(gate, keeper, 2)
+        for event in ("KXF-1035", "KXR-1"):
+            ticker = gate.state.events[event].market_tickers[0]
+            applied = await gate.submit(ChangeCloseTime(ticker, gate.now_ns()))
+            assert applied.rejection is None
+        await pass_time(gate, keeper, 25)
+        left = {t for t, m in gate.state.markets.items() if m.status == "closed"}
+        # Of markets that exclude each other, one in the operator's hands leaves all to them.
+        assert {t[:5] for t in left} == {"KXF-1", "KXR-1", "KXO-1"}
+        assert len([t for t in left if t.startswith("KXF")]) == 1
+        assert {t for t in left if t.startswith("KXR")} == {"KXR-1-A", "KXR-1-B"}
 
 
 async def test_a_restart_goes_on_where_the_world_was():

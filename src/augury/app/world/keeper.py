@@ -16,7 +16,7 @@ from augury.app.world.model import World
 from augury.app.world.outlook import EventOutlook, outlook_of
 from augury.core import rejections as reject
 from augury.core.applied import Applied
-from augury.core.commands import Command, Deposit, DetermineMarket
+from augury.core.commands import ChangeCloseTime, Command, Deposit, DetermineMarket
 from augury.core.events import MarketStatusChanged
 from augury.core.state import ACTIVE, CLOSED, INACTIVE, INITIALIZED, Exchange, Market
 from augury.core.units import NANOS_PER_SECOND, PRICE_ONE
@@ -45,6 +45,7 @@ class WorldKeeper:
         self._due_ns = 0
         self._top_up_ns = 0
         self._given_up: set[str] = set()
+        self._taken: set[str] = set()
         self._closed: set[str] = {
             market.ticker for market in gate.state.markets.values() if market.status == CLOSED
         }
@@ -79,6 +80,10 @@ class WorldKeeper:
             self.close()
 
     def _notice(self, applied: Applied) -> None:
+        command = applied.command
+        if isinstance(command, ChangeCloseTime):
+            # Whoever moves the close has taken the market in hand, its result included.
+            self._taken.add(command.ticker)
         for event in applied.events:
             if isinstance(event, MarketStatusChanged):
                 if event.status == CLOSED:
@@ -128,6 +133,8 @@ class WorldKeeper:
             if not truth.determined_by_truth or ticker in self._given_up:
                 continue
             together = _decided_with(market, state)
+            if any(other.ticker in self._taken for other in together):
+                continue
             if any(other.status in _UNFINISHED for other in together):
                 continue  # the close of the last one wakes the keeper again
             close_ns = max(other.close_ns for other in together)
