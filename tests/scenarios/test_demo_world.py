@@ -106,11 +106,11 @@ def test_minutes_after_its_start_the_demo_lives():
 @pytest.mark.slow
 @pytest.mark.serial
 def test_fast_markets_go_through_their_whole_life():
-    """With a virtual clock, so that ten minutes of the demo take seconds."""
+    """With a virtual clock, so that twelve minutes of the demo take seconds."""
     with running_exchange(own_process=True, world="demo", live=True) as exchange:
         wait_for_depth(exchange)
         settled: set[str] = set()
-        for _ in range(10):
+        for _ in range(12):
             exchange.advance(minutes=1)
             wait_for_depth(exchange)
             answer = exchange.http.get(

@@ -214,8 +214,15 @@ class Maker(Trader):
         # They happened while the lists were read; what the lists know already does no harm.
         for message in held_back:
             self._feed(message)
+        self._forget_old_markets()
         self._reconciled = True
         self._reconcile_at = time.monotonic() + _RECONCILE_SECONDS
+
+    def _forget_old_markets(self) -> None:
+        """Markets come and go all day long; what is over must not pile up."""
+        known = self.board.markets
+        self._centers = {t: center for t, center in self._centers.items() if t in known}
+        self._resting_until = {t: until for t, until in self._resting_until.items() if t in known}
 
     # --- quoting ------------------------------------------------------------------------------
 

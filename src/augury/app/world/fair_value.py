@@ -91,7 +91,7 @@ def drift(seed: int, name: str, pace: float, at: float) -> float:
     return total / math.sqrt(weight * 2 / 3)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def _lattice(seed: int, name: str, period: int, index: int) -> float:
     """An independent standard normal number for each argument tuple."""
     digest = blake2b(f"{seed}/{name}/{period}/{index}".encode(), digest_size=7).digest()
