@@ -38,9 +38,6 @@ PLAIN_TRADING: Final = frozenset(
 )
 """Commands that the audit trail leaves out: their trace is the orders and trades themselves."""
 
-StoredReturn = Callable[[int, int, str], int]
-"""What a (member, subaccount) has received for an event and not given back, as stored."""
-
 
 class Rows:
     """Rows of one transaction, by table. Lists are in the order of the log."""
@@ -83,10 +80,8 @@ class Collector:
     ``last_mark_ns`` is the time of the newest stored row of ``timeline``.
     """
 
-    def __init__(self, candles: CandleBook, stored_return: StoredReturn, last_mark_ns: int) -> None:
+    def __init__(self, candles: CandleBook, last_mark_ns: int) -> None:
         self.candles = candles
-        self._stored_return = stored_return
-        self._returned: dict[tuple[int, int, str], int] = {}
         self.rows = Rows()
         self._last_mark_ns = last_mark_ns
         self._paid: dict[str, int] = {}
@@ -172,18 +167,8 @@ class Collector:
         )
 
     def _position_transferred(
-        self, applied: Applied, index: int, event: e.PositionTransferred
+        self, applied: Applied, _index: int, event: e.PositionTransferred
     ) -> None:
-        after = next(
-            later.quantity
-            for later in applied.events[index:]
-            if isinstance(later, e.PositionChanged)
-            and later.subaccount == event.to_subaccount
-            and later.member_id == event.member_id
-            and later.market_ticker == event.market_ticker
-        )
-        before = after - event.quantity
-        opposed = (before < 0) != (event.quantity < 0)
         self.rows.position_transfers.append(
             (
                 event.transfer_id,
@@ -194,7 +179,7 @@ class Collector:
                 event.quantity,
                 event.price,
                 event.from_cash_change,
-                min(abs(before), abs(event.quantity)) if opposed else 0,
+                event.to_cash_change,
                 event.client_transfer_id,
                 applied.time_ns,
             )
@@ -203,15 +188,17 @@ class Collector:
     def _collateral_returned(
         self, applied: Applied, index: int, event: e.CollateralReturned
     ) -> None:
-        key = (event.member_id, event.subaccount, event.event_ticker)
-        before = self._returned.get(key)
-        if before is None:
-            before = self._stored_return(*key)
-        self._returned[key] = event.total
-        # What the cash could not give back, the house has borne.
-        house = event.amount - (event.total - before)
         self.rows.collateral_returns.append(
-            (_id(applied, index), *key, event.amount, event.total, house, applied.time_ns)
+            (
+                _id(applied, index),
+                event.member_id,
+                event.subaccount,
+                event.event_ticker,
+                event.amount,
+                event.total,
+                event.house,
+                applied.time_ns,
+            )
         )
 
     def _position_settled(self, applied: Applied, index: int, event: e.PositionSettled) -> None:

@@ -240,33 +240,24 @@ def _transfer_lines() -> list[Select[Any]]:
 
 def _position_transfer_lines() -> list[Select[Any]]:
     table, t = position_transfers, position_transfers.c
-    entry_id, kind = _entry_of_sequence(t.transfer_id), _text("position_transfer")
-    source, target = _cash(table, t.from_subaccount), _cash(table, t.to_subaccount)
-    return [
-        *_movement(
+    arms = []
+    # By way of the escrow, which keeps a dollar less for each pair that met its opposite.
+    for line, subaccount, change in (
+        (POSITION_TRANSFER_LINE, t.from_subaccount, t.from_cash_change),
+        (POSITION_TRANSFER_LINE + 2, t.to_subaccount, t.to_cash_change),
+    ):
+        arms += _movement(
             table,
-            entry_id,
-            _number(POSITION_TRANSFER_LINE),
-            kind,
-            target,
-            source,
-            t.cash,
-            t.client_transfer_id,
-            t.cash != 0,
-        ),
-        # Each pair that met was worth a dollar to the subaccount that took over.
-        *_movement(
-            table,
-            entry_id,
-            _number(POSITION_TRANSFER_LINE + 2),
-            kind,
+            _entry_of_sequence(t.transfer_id),
+            _number(line),
+            _text("position_transfer"),
             _escrow(table),
-            target,
-            t.closed_quantity * PRICE_ONE,
+            _cash(table, subaccount),
+            change,
             t.client_transfer_id,
-            t.closed_quantity != 0,
-        ),
-    ]
+            change != 0,
+        )
+    return arms
 
 
 def _collateral_return_lines() -> list[Select[Any]]:

@@ -197,14 +197,13 @@ position_transfers = Table(
     _text("market_ticker"),
     _number("quantity"),
     _number("price"),
-    _number("cash"),
-    _number("closed_quantity"),
+    _number("from_cash_change"),
+    _number("to_cash_change"),
     _text("client_transfer_id"),
     _number("time_ns"),
     Index(None, "member_id", "transfer_id"),
 )
-"""Positions moved between subaccounts. ``cash`` is what the giving one received for it;
-``closed_quantity`` offset a position of the taking one, so that pairs were destroyed."""
+"""Positions moved between subaccounts, and what that did to the cash of both."""
 
 collateral_returns = Table(
     "collateral_returns",
@@ -218,8 +217,6 @@ collateral_returns = Table(
     _number("house"),
     _number("time_ns"),
     Index(None, "member_id", "return_id"),
-    # To find what a subaccount has received for an event so far.
-    Index(None, "member_id", "subaccount", "event_ticker", "return_id"),
 )
 """Collateral returned across an event. ``amount`` reached the cash, of it ``house`` from the
 house; ``total`` is what stays returned after it."""

@@ -66,7 +66,6 @@ class HistoryWriter:
         self._markets = Upserts(t.markets, dialect)
         self._move = move_position(dialect)
         self._newest_candle = _newest_candle(dialect)
-        self._newest_return = _newest_return(dialect)
         self._connection: PoolProxiedConnection | None = None
         self._cursor: Any = None
         self._collector: Collector | None = None
@@ -94,9 +93,7 @@ class HistoryWriter:
         self.position, self.time_ns = position
         self._connection, self._cursor = connection, cursor
         last_mark_ns = (last_mark[0] if last_mark else None) or 0
-        self._collector = Collector(
-            CandleBook(self._read_newest_candle), self._read_return, last_mark_ns
-        )
+        self._collector = Collector(CandleBook(self._read_newest_candle), last_mark_ns)
 
     def write(self, records: Sequence[Applied]) -> None:
         """Project ``records``, which follow the position without a gap, or nothing of them.
@@ -154,30 +151,6 @@ class HistoryWriter:
         )
         row = cursor.fetchone()
         return None if row is None else CandleRow(*row)
-
-    def _read_return(self, member_id: int, subaccount: int, event_ticker: str) -> int:
-        cursor, statement = self._cursor, self._newest_return
-        cursor.execute(
-            statement.sql,
-            statement.parameters(
-                member_id=member_id, subaccount=subaccount, event_ticker=event_ticker
-            ),
-        )
-        row = cursor.fetchone()
-        return 0 if row is None else int(row[0])
-
-
-def _newest_return(dialect: Dialect) -> Prepared:
-    returns = t.collateral_returns.c
-    statement = (
-        select(returns.total)
-        .where(returns.member_id == bindparam("member_id"))
-        .where(returns.subaccount == bindparam("subaccount"))
-        .where(returns.event_ticker == bindparam("event_ticker"))
-        .order_by(desc(returns.return_id))
-        .limit(1)
-    )
-    return Prepared(statement, dialect)
 
 
 def _newest_candle(dialect: Dialect) -> Prepared:

@@ -108,27 +108,26 @@ def test_what_a_void_market_does_not_return_goes_to_the_house(path: Path) -> Non
     ]
 
 
-def test_pairs_destroyed_by_moving_a_position_are_paid_from_escrow(path: Path) -> None:
-    """40 of the 100 YES contracts meet as many NO contracts of the subaccount that takes over."""
+def test_a_moved_position_is_paid_by_way_of_the_escrow(path: Path) -> None:
+    """40 of 100 YES contracts meet as many NO contracts where they go: 40 dollars come free."""
     assert ledger_of(
-        path,
-        [
-            e.PositionTransferred(1, 7, 0, 1, "M", 100, 4_000, 400_000, "p"),
-            e.PositionChanged(7, 0, "M", 0, 0, 0, 0, 0, 0),
-            e.PositionChanged(7, 1, "M", 60, 0, 0, 0, 0, 0),
-        ],
+        path, [e.PositionTransferred(1, 7, 0, 1, "M", 10_000, 4_000, 40_000_000, 0, "p")]
+    ) == both("position_transfer", "escrow:M", "cash:7:0", 40_000_000)
+    path.unlink()
+    assert ledger_of(
+        path, [e.PositionTransferred(1, 7, 0, 1, "M", 100, 4_000, 400_000, -400_000, "p")]
     ) == [
-        *both("position_transfer", "cash:7:1", "cash:7:0", 400_000),
-        *both("position_transfer", "escrow:M", "cash:7:1", 400_000),
+        *both("position_transfer", "escrow:M", "cash:7:0", 400_000),
+        *both("position_transfer", "escrow:M", "cash:7:1", -400_000),
     ]
 
 
 def test_the_house_bears_what_a_member_cannot_give_back(path: Path) -> None:
     assert ledger_of(
         path,
-        [e.CollateralReturned(7, 0, "E", 1_000, 1_000)],
-        [e.CollateralReturned(7, 0, "E", -250, 750)],
-        [e.CollateralReturned(7, 0, "E", -50, 0)],
+        [e.CollateralReturned(7, 0, "E", 1_000, 1_000, 0)],
+        [e.CollateralReturned(7, 0, "E", -250, 750, 0)],
+        [e.CollateralReturned(7, 0, "E", -50, 0, 700)],
     ) == [
         *both("collateral_return", "returned", "cash:7:0", 1_000),
         *both("collateral_return", "returned", "cash:7:0", -250),

@@ -181,7 +181,7 @@ def create_money_tables() -> None:
         key("transfer_id"),
         *numbers("member_id", "from_subaccount", "to_subaccount"),
         *texts("market_ticker"),
-        *numbers("quantity", "price", "cash", "closed_quantity"),
+        *numbers("quantity", "price", "from_cash_change", "to_cash_change"),
         *texts("client_transfer_id"),
         *numbers("time_ns"),
     )
@@ -195,4 +195,3 @@ def create_money_tables() -> None:
         *numbers("amount", "total", "house", "time_ns"),
     )
     index("collateral_returns", "member_id", "return_id")
-    index("collateral_returns", "member_id", "subaccount", "event_ticker", "return_id")
