@@ -24,6 +24,7 @@ from augury.core.commands import (
     Command,
     DecreaseOrder,
     DeleteOrderGroup,
+    DeleteQuote,
     Tick,
     TriggerOrderGroup,
 )
@@ -38,7 +39,7 @@ from augury.sequencer.clocks import VirtualClock
 logger = logging.getLogger(__name__)
 
 URGENT: Final[frozenset[type[Command]]] = frozenset(
-    {CancelOrder, DecreaseOrder, DeleteOrderGroup, TriggerOrderGroup}
+    {CancelOrder, DecreaseOrder, DeleteOrderGroup, DeleteQuote, TriggerOrderGroup}
 )
 """Commands that only take risk away; they overtake the others that wait."""
 
