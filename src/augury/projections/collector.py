@@ -4,7 +4,9 @@ It computes nothing that the events do not say, so history cannot disagree with 
 Trading events come by the thousand and are handled first and by hand; the rest by a table.
 """
 
+import dataclasses
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +18,7 @@ from augury.core.applied import Applied
 from augury.core.state import RESTING
 from augury.core.units import NANOS_PER_SECOND, PRICE_ONE
 from augury.projections.candles import CandleBook, minute_end
+from augury.projections.rows import QuoteRow, RfqRow
 from augury.projections.tables import ID_SHIFT
 
 Row = tuple[Any, ...]
@@ -38,9 +41,16 @@ PLAIN_TRADING: Final = frozenset(
 )
 """Commands that the audit trail leaves out: their trace is the orders and trades themselves."""
 
+rfq_values = attrgetter(*(field.name for field in dataclasses.fields(RfqRow)))
+quote_values = attrgetter(*(field.name for field in dataclasses.fields(QuoteRow)))
+"""The events have a field of the same name for every column."""
+
 
 class Rows:
-    """Rows of one transaction, by table. Lists are in the order of the log."""
+    """Rows of one transaction, by table. Lists are in the order of the log.
+
+    Requests for quotes and quotes change: only the last state of each is written, by its id.
+    """
 
     __slots__ = (
         "actions",
@@ -52,6 +62,8 @@ class Rows:
         "markets",
         "orders",
         "position_transfers",
+        "quotes",
+        "rfqs",
         "settlements",
         "timeline",
         "trades",
@@ -68,6 +80,8 @@ class Rows:
         self.markets: list[Row] = []
         self.orders: list[Row] = []
         self.position_transfers: list[Row] = []
+        self.quotes: dict[int, Row] = {}
+        self.rfqs: dict[int, Row] = {}
         self.settlements: list[Row] = []
         self.timeline: list[Row] = []
         self.trades: list[Row] = []
@@ -287,6 +301,12 @@ class Collector:
             reason=event.price_level_structure,
         )
 
+    def _rfq_updated(self, _applied: Applied, _index: int, event: e.RfqUpdated) -> None:
+        self.rows.rfqs[event.rfq_id] = rfq_values(event)
+
+    def _quote_updated(self, _applied: Applied, _index: int, event: e.QuoteUpdated) -> None:
+        self.rows.quotes[event.quote_id] = quote_values(event)
+
     def _lifecycle(
         self,
         applied: Applied,
@@ -328,6 +348,8 @@ HANDLERS: Final[dict[type[Any], Callable[[Collector, Applied, int, Any], None]]]
     e.MarketCloseTimeChanged: Collector._close_time_changed,
     e.MarketDetermined: Collector._determined,
     e.PriceLevelStructureChanged: Collector._grid_changed,
+    e.RfqUpdated: Collector._rfq_updated,
+    e.QuoteUpdated: Collector._quote_updated,
 }
 
 

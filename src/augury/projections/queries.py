@@ -38,6 +38,8 @@ from augury.projections.rows import (
     LedgerRow,
     LifecycleRow,
     OrderRow,
+    QuoteRow,
+    RfqRow,
     SettlementRow,
     TradeRow,
     TransferRow,
@@ -54,6 +56,8 @@ __all__ = [
     "LedgerRow",
     "LifecycleRow",
     "OrderRow",
+    "QuoteRow",
+    "RfqRow",
     "SettlementRow",
     "TradeRow",
     "TransferRow",
@@ -336,6 +340,86 @@ class HistoryQueries:
         rows = await self._page(t.actions, c.sequence, filters, limit, before_id)
         return [ActionRow(*row) for row in rows]
 
+    async def rfqs(
+        self,
+        *,
+        limit: int = 100,
+        before_id: int = 0,
+        member_id: int = 0,
+        subaccount: int | None = None,
+        market_ticker: str = "",
+        event_tickers: Sequence[str] = (),
+        status: str = "",
+        kept_since_ns: int = 0,
+    ) -> list[RfqRow]:
+        """Requests for quotes by ``rfq_id``, of one member or (0) of all.
+
+        Those that were closed before ``kept_since_ns`` count as forgotten.
+        """
+        c = t.rfqs.c
+        filters = _Filters()
+        filters.equal(c.member_id, member_id or None)
+        filters.equal(c.subaccount, subaccount)
+        filters.equal(c.market_ticker, market_ticker or None)
+        filters.any_of(c.event_ticker, event_tickers)
+        filters.literal(c.status, status, known=("open", "closed"))
+        filters.kept(c.status, "closed", c.updated_ns, kept_since_ns)
+        rows = await self._page(t.rfqs, c.rfq_id, filters, limit, before_id)
+        return [_rfq(row) for row in rows]
+
+    async def rfq(self, rfq_id: int, kept_since_ns: int = 0) -> RfqRow | None:
+        """One request for quotes, whoever made it."""
+        c = t.rfqs.c
+        filters = _Filters()
+        filters.equal(c.rfq_id, rfq_id)
+        filters.kept(c.status, "closed", c.updated_ns, kept_since_ns)
+        rows = await self._page(t.rfqs, c.rfq_id, filters, 1, 0)
+        return _rfq(rows[0]) if rows else None
+
+    async def quotes(
+        self,
+        *,
+        limit: int = 100,
+        before_id: int = 0,
+        member_id: int = 0,
+        subaccount: int | None = None,
+        rfq_member_id: int = 0,
+        rfq_subaccount: int | None = None,
+        rfq_id: int = 0,
+        market_ticker: str = "",
+        event_tickers: Sequence[str] = (),
+        status: str = "",
+        min_updated_ns: int = 0,
+        max_updated_ns: int = 0,
+        kept_since_ns: int = 0,
+    ) -> list[QuoteRow]:
+        """Quotes by ``quote_id``: those of a maker (``member_id``), or those that answer the
+        requests of ``rfq_member_id``. Those cancelled before ``kept_since_ns`` are forgotten.
+        """
+        c = t.quotes.c
+        filters = _Filters()
+        filters.equal(c.member_id, member_id or None)
+        filters.equal(c.subaccount, subaccount)
+        filters.equal(c.rfq_member_id, rfq_member_id or None)
+        filters.equal(c.rfq_subaccount, rfq_subaccount)
+        filters.equal(c.rfq_id, rfq_id or None)
+        filters.equal(c.market_ticker, market_ticker or None)
+        filters.any_of(c.event_ticker, event_tickers)
+        filters.equal(c.status, status or None)
+        filters.between(c.updated_ns, min_updated_ns, max_updated_ns)
+        filters.kept(c.status, "cancelled", c.updated_ns, kept_since_ns)
+        rows = await self._page(t.quotes, c.quote_id, filters, limit, before_id)
+        return [_quote(row) for row in rows]
+
+    async def quote(self, quote_id: int, kept_since_ns: int = 0) -> QuoteRow | None:
+        """One quote, whoever is party to it."""
+        c = t.quotes.c
+        filters = _Filters()
+        filters.equal(c.quote_id, quote_id)
+        filters.kept(c.status, "cancelled", c.updated_ns, kept_since_ns)
+        rows = await self._page(t.quotes, c.quote_id, filters, 1, 0)
+        return _quote(rows[0]) if rows else None
+
     # --- how -------------------------------------------------------------------------------------
 
     async def _page(
@@ -409,6 +493,28 @@ class _Filters:
             return found if wrap is None else wrap(found)
 
         self._conditions.append((f"{column.name}_in_{len(values)}", condition))
+
+    def between(self, column: Column[int], minimum: int, maximum: int) -> None:
+        """``minimum <= column < maximum``, for times that no id follows; 0 leaves an end open."""
+        if minimum:
+            name = f"{column.name}_from"
+            self.values[name] = minimum
+            self._conditions.append((name, lambda: column >= bindparam(name)))
+        if maximum:
+            end = f"{column.name}_before"
+            self.values[end] = maximum
+            self._conditions.append((end, lambda: column < bindparam(end)))
+
+    def kept(self, status: Column[str], finished: str, updated: Column[int], since_ns: int) -> None:
+        """Leaves out what has been ``finished`` since before ``since_ns``."""
+        if since_ns:
+            self.values["kept_since_ns"] = since_ns
+            self._conditions.append(
+                (
+                    "kept_since_ns",
+                    lambda: (status != finished) | (updated >= bindparam("kept_since_ns")),
+                )
+            )
 
     def before(self, key: Column[int], value: int) -> None:
         self.values["before_id"] = value
@@ -489,3 +595,16 @@ def _order(row: tuple[Any, ...]) -> OrderRow:
     order = OrderRow(*row)
     order.cancel_on_pause = bool(order.cancel_on_pause)
     return order
+
+
+def _rfq(row: tuple[Any, ...]) -> RfqRow:
+    rfq = RfqRow(*row)
+    rfq.rest_remainder = bool(rfq.rest_remainder)
+    return rfq
+
+
+def _quote(row: tuple[Any, ...]) -> QuoteRow:
+    quote = QuoteRow(*row)
+    quote.rest_remainder = bool(quote.rest_remainder)
+    quote.post_only = bool(quote.post_only)
+    return quote

@@ -230,3 +230,60 @@ class ActionRow:
     subject: str
     rejection: str
     details: str
+
+
+@dataclass(slots=True)
+class RfqRow:
+    """A request for quotes as it stands or ended. Fields as in ``events.RfqUpdated``.
+
+    ``rfq_id`` is the sequence of the command. One of ``quantity`` and ``target_cost`` is 0.
+    """
+
+    rfq_id: int
+    member_id: int
+    subaccount: int
+    market_ticker: str
+    event_ticker: str
+    quantity: int
+    target_cost: int
+    rest_remainder: bool
+    status: str
+    reason: str
+    created_ns: int
+    updated_ns: int
+
+
+@dataclass(slots=True)
+class QuoteRow:
+    """A quote as it stands or ended. Fields as in ``events.QuoteUpdated``.
+
+    ``yes_bid`` and ``no_bid`` are prices of their own side. Times are 0 until they come.
+    """
+
+    quote_id: int
+    rfq_id: int
+    member_id: int
+    subaccount: int
+    rfq_member_id: int
+    rfq_subaccount: int
+    market_ticker: str
+    event_ticker: str
+    yes_bid: int
+    no_bid: int
+    yes_quantity: int
+    no_quantity: int
+    rfq_quantity: int
+    rfq_target_cost: int
+    rest_remainder: bool
+    post_only: bool
+    status: str
+    reason: str
+    accepted_side: str
+    accepted_quantity: int
+    created_ns: int
+    updated_ns: int
+    accepted_ns: int
+    confirmed_ns: int
+    executed_ns: int
+    maker_order_id: int
+    rfq_order_id: int

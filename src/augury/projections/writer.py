@@ -64,6 +64,8 @@ class HistoryWriter:
         self._candles = Upserts(t.candles, dialect)
         # A provisional market may vanish and be listed again under its ticker.
         self._markets = Upserts(t.markets, dialect)
+        self._rfqs = Upserts(t.rfqs, dialect)
+        self._quotes = Upserts(t.quotes, dialect)
         self._move = move_position(dialect)
         self._newest_candle = _newest_candle(dialect)
         self._connection: PoolProxiedConnection | None = None
@@ -141,6 +143,10 @@ class HistoryWriter:
                 inserts.run(cursor, new)
         if rows.markets:
             self._markets.run(cursor, rows.markets)
+        if rows.rfqs:
+            self._rfqs.run(cursor, rows.rfqs.values())
+        if rows.quotes:
+            self._quotes.run(cursor, rows.quotes.values())
         if candles:
             self._candles.run(cursor, map(candle_values, candles))
 
