@@ -7,10 +7,24 @@ own price level are enough: reserving costs the same however many orders a membe
 
 Invariant kept for every subaccount: whatever sequence of fills happens to its resting orders,
 what is reserved never exceeds its cash, and so cash never goes below zero.
+
+Where an account nets, closing a position may also take back collateral that was returned, up to
+a dollar per contract; see ``netting``. What its orders in an event can cost then has two bounds:
+every order opens (buying at p costs at most p, whether it opens or closes and takes back), or
+orders close first and everything returned for the event is taken back. Both hold after every
+fill if they held before it, so the smaller one is reserved.
 """
 
 from augury.core.fees import FEE_STEP
-from augury.core.state import Holding, Market, Order, OwnLevel, OwnSide
+from augury.core.state import (
+    Account,
+    EventReserve,
+    Holding,
+    Market,
+    Order,
+    OwnLevel,
+    OwnSide,
+)
 from augury.core.units import BID, MICROS_PER_CENT, PRICE_ONE, QUANTITY_ONE
 
 ROUNDING_SLACK = MICROS_PER_CENT
@@ -39,6 +53,7 @@ def add(order: Order) -> OwnSide:
     if order.reduce_only:
         level.reduce_only_quantity += remaining
         level.reduce_only_orders += 1
+        level.reduce_only_rounding += order.rounding
     else:
         level.quantity += remaining
         level.orders += 1
@@ -71,6 +86,7 @@ def drop(order: Order, quantity: int) -> OwnSide:
     order.own_level = None
     if order.reduce_only:
         level.reduce_only_orders -= 1
+        level.reduce_only_rounding -= order.rounding
     else:
         level.orders -= 1
         level.rounding -= order.rounding
@@ -86,9 +102,11 @@ def drop(order: Order, quantity: int) -> OwnSide:
 def collect_rounding(order: Order, amount: int) -> None:
     """An order paid ``amount`` of rounding fees, less rebates; it can cost that much less."""
     order.rounding += amount
-    if not order.reduce_only:
-        level = order.own_level
-        assert level is not None
+    level = order.own_level
+    assert level is not None
+    if order.reduce_only:
+        level.reduce_only_rounding += amount
+    else:
         level.rounding += amount
         if level.slack:
             level.side.gross -= amount
@@ -98,15 +116,62 @@ def refresh(side: OwnSide) -> None:
     """Bring the account's reserve in line with a side's orders and the position."""
     reserve = side.gross
     holding = side.holding
-    # What an account that nets closes takes back up to a dollar per contract, so its closing
-    # orders hold back as much as opening ones.
-    nets = holding.account.netting and holding.market.event.collateral_return_type != ""
-    if holding.quantity and reserve and not nets:
+    account = holding.account
+    if holding.quantity and reserve:
         left = closable(holding, side.direction)
         if left:
             reserve -= _credit(side, left, holding.market.lot)
-    holding.account.exact_reserve += reserve - side.reserve
+    if account.netting or side.full:
+        reserve = _refresh_netted(side, reserve)
+    account.exact_reserve += reserve - side.reserve
     side.reserve = reserve
+
+
+def _refresh_netted(side: OwnSide, closing_first: int) -> int:
+    """Count a side in its event, or no longer; returns what the side itself holds back."""
+    holding = side.holding
+    account = holding.account
+    event = holding.market.event
+    if account.netting and event.collateral_return_type:
+        own = 0
+        full = side.gross + _reduce_only_cost(side, holding.market.lot)
+    else:
+        own = closing_first
+        full = closing_first = 0
+    if full != side.full or closing_first != side.closing_first:
+        totals = account.event_reserves.get(event.ticker)
+        if totals is None:
+            totals = EventReserve()
+            account.event_reserves[event.ticker] = totals
+        totals.full += full - side.full
+        totals.closing_first += closing_first - side.closing_first
+        side.full = full
+        side.closing_first = closing_first
+        hold(account, event.ticker)
+    return own
+
+
+def hold(account: Account, event_ticker: str) -> None:
+    """Bring the reserve of an event that nets in line with its orders and what was returned."""
+    totals = account.event_reserves.get(event_ticker)
+    if totals is None:
+        return
+    held = min(totals.full, totals.closing_first + account.returned.get(event_ticker, 0))
+    account.exact_reserve += held - totals.held
+    totals.held = held
+    if not totals.full:
+        del account.event_reserves[event_ticker]
+
+
+def _reduce_only_cost(side: OwnSide, lot: int) -> int:
+    """What reduce-only orders could cost if closing took back a dollar per contract."""
+    cost = 0
+    for level in side.levels:
+        if level.reduce_only_orders:
+            cost += level.reduce_only_quantity // lot * level.unit
+            if level.slack:
+                cost += level.reduce_only_orders * level.slack - level.reduce_only_rounding
+    return cost
 
 
 def reprice(market: Market) -> None:

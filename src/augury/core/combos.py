@@ -17,11 +17,11 @@ from augury.core.events import (
 )
 from augury.core.prices import PRICE_LEVEL_STRUCTURES
 from augury.core.rejections import Rejection
-from augury.core.state import ACTIVE, Collection, Exchange, Leg, ListedEvent, Market
+from augury.core.state import ACTIVE, DISPUTED, Collection, Exchange, Leg, ListedEvent, Market
 from augury.core.step import Step
 from augury.core.tickers import check_ticker
 from augury.core.timers import CLOSE_MARKET, OPEN_MARKET, schedule
-from augury.core.units import NANOS_PER_SECOND
+from augury.core.units import NANOS_PER_SECOND, PRICE_ONE
 
 COMBO_STRUCTURE: Final = "linear_cent"
 SETTLEMENT_TIMER_NS: Final = 60 * NANOS_PER_SECOND
@@ -41,9 +41,13 @@ def create_collection(step: Step, command: CreateCollection) -> None:
         raise Rejection(reject.INVALID_PARAMETERS, "close_date must be after open_date")
     if not 2 <= command.size_min <= command.size_max:
         raise Rejection(reject.INVALID_PARAMETERS, "size_min and size_max")
-    for ticker, _, _, _ in command.associated_events:
+    seen: set[str] = set()
+    for ticker, _, size_min, size_max in command.associated_events:
         if ticker not in state.events:
             raise Rejection(reject.NOT_FOUND, ticker)
+        if ticker in seen or size_min < 0 or (size_max and size_max < max(1, size_min)):
+            raise Rejection(reject.INVALID_PARAMETERS, f"associated event {ticker}")
+        seen.add(ticker)
     state.collections[command.ticker] = Collection(
         command.ticker,
         series,
@@ -67,6 +71,9 @@ def create_combo(step: Step, command: CreateCombo) -> None:
     key = identity(collection, legs)
     ticker = collection.combos.get(key)
     if ticker is None:
+        member = state.members.get(command.member_id)
+        if member is not None and member.suspended:
+            raise Rejection(reject.MEMBER_SUSPENDED)
         if not collection.open_ns <= step.time_ns < collection.close_ns:
             raise Rejection(reject.INVALID_PARAMETERS, "the collection is not open")
         check_legs(state, collection, legs)
@@ -195,7 +202,8 @@ def check_legs(state: Exchange, collection: Collection, legs: tuple[Leg, ...]) -
 def outcome(state: Exchange, combo: Market) -> tuple[str, int] | None:
     """(result, YES value in price units) that the legs give now; None while they leave it open.
 
-    A leg counts once it has a result. A void leg makes the combo void, unless another is lost.
+    A leg counts while it has a result that nobody disputes. A void leg makes the combo void,
+    unless another is lost.
     """
     numerator = 1
     denominator = 1
@@ -203,24 +211,42 @@ def outcome(state: Exchange, combo: Market) -> tuple[str, int] | None:
     is_open = False
     for _, market_ticker, side in combo.legs:
         leg = state.markets[market_ticker]
-        if not leg.result:
+        if not leg.result or leg.status == DISPUTED:
             is_open = True
         elif leg.result == "void":
             void = True
         else:
-            value = leg.settlement_value if side == "yes" else 10_000 - leg.settlement_value
+            value = leg.settlement_value if side == "yes" else PRICE_ONE - leg.settlement_value
             if value == 0:
                 return "no", 0
             numerator *= value
-            denominator *= 10_000
+            denominator *= PRICE_ONE
     if is_open:
         return None
     if void:
         return "void", 0
-    value = numerator * 10_000 // denominator
-    if value == 10_000:
+    value = numerator * PRICE_ONE // denominator
+    if value == PRICE_ONE:
         return "yes", value
     return ("scalar", value) if value else ("no", 0)
+
+
+def final_ns(state: Exchange, combo: Market) -> int:
+    """When the combo's present result can no longer change, as far as is known now.
+
+    The first lost leg that is final makes a loss final; otherwise it takes all legs.
+    """
+    first_loss = 0
+    last = 0
+    for _, market_ticker, side in combo.legs:
+        leg = state.markets[market_ticker]
+        due_ns = leg.settlement_due_ns
+        last = max(last, due_ns)
+        if leg.result in ("", "void") or leg.status == DISPUTED:
+            continue
+        if leg.settlement_value == (0 if side == "yes" else PRICE_ONE):
+            first_loss = min(first_loss, due_ns) if first_loss else due_ns
+    return first_loss or last
 
 
 def identity(collection: Collection, legs: tuple[Leg, ...]) -> tuple[Leg, ...]:

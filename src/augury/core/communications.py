@@ -20,10 +20,19 @@ from augury.core.commands import (
     PlaceOrder,
 )
 from augury.core.events import QuoteUpdated, RfqUpdated
-from augury.core.matching import cancel_remainder
+from augury.core.matching import cancel_remainder, same_owner
 from augury.core.prices import is_on_grid
 from augury.core.rejections import Rejection
-from augury.core.state import ACTIVE, Market, Quote, Rfq
+from augury.core.state import (
+    ACTIVE,
+    MAX_OPEN_ORDERS,
+    Account,
+    Exchange,
+    Market,
+    Member,
+    Quote,
+    Rfq,
+)
 from augury.core.step import Step
 from augury.core.timers import CONFIRM_QUOTE, EXECUTE_QUOTE, EXPIRE_RFQ, schedule
 from augury.core.units import ASK, BID, NANOS_PER_SECOND, PRICE_ONE, floor_to
@@ -63,11 +72,14 @@ def create_rfq(step: Step, command: CreateRfq) -> None:
     if command.target_cost < 0:
         raise Rejection(reject.INVALID_PARAMETERS, "target cost must be positive")
     own = [rfq for rfq in state.rfqs.values() if rfq.account.member is member]
-    same_market = [rfq for rfq in own if rfq.market is market]
+    # Each customer of a clearing member may have a request of its own on a market.
+    same_market = [rfq for rfq in own if rfq.market is market and same_owner(rfq.account, account)]
     if same_market and not command.replace_existing:
         raise Rejection(reject.RFQ_ALREADY_EXISTS, market.ticker)
     if len(own) - len(same_market) >= MAX_OPEN_RFQS:
         raise Rejection(reject.INVALID_PARAMETERS, "too many open requests")
+    for rfq in same_market:
+        check_undecided(rfq)
     for rfq in same_market:
         close_rfq(step, rfq, "replaced")
     rfq = Rfq(
@@ -85,10 +97,18 @@ def create_rfq(step: Step, command: CreateRfq) -> None:
 
 
 def delete_rfq(step: Step, command: DeleteRfq) -> None:
+    """Refused while an accepted quote runs: whoever accepted cannot back out of it."""
     rfq = step.state.rfqs.get(command.rfq_id)
     if rfq is None or rfq.account.member.id != command.member_id:
         raise Rejection(reject.NOT_FOUND)
+    check_undecided(rfq)
     close_rfq(step, rfq, "user_deleted")
+
+
+def check_undecided(rfq: Rfq) -> None:
+    for quote in rfq.quotes.values():
+        if quote.status != OPEN:
+            raise Rejection(reject.QUOTE_CONFLICT, f"a quote is {quote.status}")
 
 
 def create_quote(step: Step, command: CreateQuote) -> None:
@@ -101,7 +121,7 @@ def create_quote(step: Step, command: CreateQuote) -> None:
     market = rfq.market
     if account.member.suspended:
         raise Rejection(reject.MEMBER_SUSPENDED)
-    if rfq.account.member is account.member:
+    if same_owner(rfq.account, account):
         raise Rejection(reject.INVALID_PARAMETERS, "a member cannot quote its own request")
     if market.status != ACTIVE:
         raise Rejection(reject.MARKET_INACTIVE, market.status)
@@ -113,7 +133,7 @@ def create_quote(step: Step, command: CreateQuote) -> None:
         if bid and not is_on_grid(market.price_ranges, bid):
             raise Rejection(reject.INVALID_PARAMETERS, "bid is not on the market's grid")
     for earlier in list(rfq.quotes.values()):
-        if earlier.account.member is account.member:
+        if same_owner(earlier.account, account):
             if earlier.status != OPEN:
                 raise Rejection(reject.QUOTE_CONFLICT, earlier.status)
             cancel_quote(step, earlier, "replaced")
@@ -149,12 +169,12 @@ def accept_quote(step: Step, command: AcceptQuote) -> None:
     quote = state.quotes.get(command.quote_id)
     if quote is None or quote.rfq.account.member.id != command.member_id:
         raise Rejection(reject.NOT_FOUND)
-    orders.check_trading(state)
     rfq = quote.rfq
+    check_party(state, rfq.account, rfq.market)
     if command.accepted_side not in ("yes", "no"):
         raise Rejection(reject.INVALID_PARAMETERS, "accepted_side")
     if quote.status != OPEN:
-        raise Rejection(reject.QUOTE_CONFLICT, quote.status)
+        raise Rejection(reject.INVALID_STATE, quote.status)
     bid = quote.yes_bid if command.accepted_side == "yes" else quote.no_bid
     if bid == 0:
         raise Rejection(reject.INVALID_PARAMETERS, "the quote has no price on that side")
@@ -183,10 +203,10 @@ def confirm_quote(step: Step, command: ConfirmQuote) -> None:
     quote = state.quotes.get(command.quote_id)
     if quote is None or quote.account.member.id != command.member_id:
         raise Rejection(reject.NOT_FOUND)
-    orders.check_trading(state)
-    if quote.status != ACCEPTED:
-        raise Rejection(reject.QUOTE_CONFLICT, quote.status)
     market = quote.rfq.market
+    check_party(state, quote.account, market)
+    if quote.status != ACCEPTED:
+        raise Rejection(reject.INVALID_STATE, quote.status)
     price = yes_price(quote, quote.accepted_side)
     maker_direction = BID if quote.accepted_side == "yes" else ASK
     orders.check_affordable(quote.account, market, price, quote.accepted_quantity, maker_direction)
@@ -197,6 +217,17 @@ def confirm_quote(step: Step, command: ConfirmQuote) -> None:
     quote.due_ns = step.time_ns + (FAST_EXECUTE_NS if is_high_volatility(market) else EXECUTE_NS)
     schedule(state, quote.due_ns, EXECUTE_QUOTE, quote.id, "")
     report_quote(step, quote, "confirmed", "")
+
+
+def check_party(state: Exchange, account: Account, market: Market) -> None:
+    """Refuse what ``orders.enter`` would refuse whatever the order says."""
+    orders.check_trading(state)
+    if account.member.suspended:
+        raise Rejection(reject.MEMBER_SUSPENDED)
+    if market.status != ACTIVE:
+        raise Rejection(reject.MARKET_INACTIVE, market.status)
+    if account.member.open_orders >= MAX_OPEN_ORDERS:
+        raise Rejection(reject.EXCEEDED_ORDER_LIMIT)
 
 
 def confirmation_missed(step: Step, quote_id: int) -> None:
@@ -214,7 +245,8 @@ def execute_quote(step: Step, quote_id: int) -> None:
     requester_side = "no" if side == "yes" else "yes"
     requester_direction = ASK if side == "yes" else BID
     try:
-        # The requester's money is looked at before the maker's order can trade with others.
+        # The requester is looked at before the maker's order can trade with others.
+        check_party(step.state, rfq.account, market)
         orders.check_affordable(
             rfq.account, market, price, quote.accepted_quantity, requester_direction
         )
@@ -237,8 +269,6 @@ def execute_quote(step: Step, quote_id: int) -> None:
         cancel_quote(step, quote, rejection.code)
         return
     step.flush()
-    quote.status = EXECUTED
-    quote.executed_ns = step.time_ns
     try:
         orders.enter(
             step,
@@ -256,14 +286,14 @@ def execute_quote(step: Step, quote_id: int) -> None:
             quote.rfq_order_id,
         )
     except Rejection as rejection:
-        quote.status = CANCELLED
         cancel_remainder(step, maker, "canceled")
-        forget_quote(step, quote)
-        report_quote(step, quote, "cancelled", rejection.code)
+        cancel_quote(step, quote, rejection.code)
         return
     if not quote.rest_remainder:
         cancel_remainder(step, maker, "canceled")
     step.flush()
+    quote.status = EXECUTED
+    quote.executed_ns = step.time_ns
     forget_quote(step, quote)
     report_quote(step, quote, "executed", "")
     close_rfq(step, rfq, "executed")
@@ -272,6 +302,15 @@ def execute_quote(step: Step, quote_id: int) -> None:
 def close_rfqs_of_market(step: Step, market: Market) -> None:
     for rfq in [rfq for rfq in step.state.rfqs.values() if rfq.market is market]:
         close_rfq(step, rfq, "market_closed")
+
+
+def withdraw_member(step: Step, member: Member) -> None:
+    """A suspended member neither asks nor answers."""
+    state = step.state
+    for rfq in [rfq for rfq in state.rfqs.values() if rfq.account.member is member]:
+        close_rfq(step, rfq, "member_suspended")
+    for quote in [quote for quote in state.quotes.values() if quote.account.member is member]:
+        cancel_quote(step, quote, "member_suspended")
 
 
 def expire_rfq(step: Step, rfq_id: int) -> None:
@@ -317,16 +356,16 @@ def yes_price(quote: Quote, accepted_side: str) -> int:
 
 
 def offered(quote: Quote, accepted_side: str) -> int:
-    """Quantity that accepting ``accepted_side`` would trade.
+    """Quantity that accepting ``accepted_side`` would trade; 0 where there is no bid.
 
     A target cost buys what it can at the requester's own price, in whole lots.
     """
     rfq = quote.rfq
-    if rfq.quantity:
-        return rfq.quantity
     bid = quote.yes_bid if accepted_side == "yes" else quote.no_bid
     if bid == 0:
         return 0
+    if rfq.quantity:
+        return rfq.quantity
     return floor_to(rfq.target_cost // (PRICE_ONE - bid), rfq.market.lot)
 
 

@@ -476,7 +476,8 @@ class MarketStatusChanged(Event):
     """``status`` and ``previous`` are lifecycle states of rules, section 2.
 
     ``reason`` is ``opened``, ``paused``, ``reactivated``, ``closed``, ``reopened``,
-    ``determined``, ``disputed``, ``amended``, ``confirmed`` or ``settled``.
+    ``determined``, ``disputed``, ``amended``, ``confirmed``, ``settled``, or ``undecided`` when
+    a combo lost its result because a leg is in dispute.
     """
 
     ticker: str
@@ -580,7 +581,8 @@ class RfqUpdated(Event):
     """A request for quotes after a command; the whole request.
 
     ``kind`` is ``created`` or ``closed``; ``status`` is ``open`` or ``closed``. ``reason`` of
-    a close is ``user_deleted``, ``replaced``, ``expired``, ``market_closed`` or ``executed``.
+    a close is ``user_deleted``, ``replaced``, ``expired``, ``market_closed``, ``executed`` or
+    ``member_suspended``.
     """
 
     kind: str

@@ -130,13 +130,31 @@ def change_close_time(step: Step, command: ChangeCloseTime) -> None:
         raise Rejection(reject.INVALID_STATE, "market cannot close early")
     if market.latest_expiration_ns and command.close_ns > market.latest_expiration_ns:
         raise Rejection(reject.INVALID_PARAMETERS, "close_time is after latest expiration")
-    market.close_ns = command.close_ns
+    move_close(step, market, command.close_ns)
+
+
+def move_close(step: Step, market: Market, close_ns: int) -> None:
+    """Close the market, and its combos, at another time; what has closed may re-open."""
+    market.close_ns = close_ns
     market.updated_ns = step.time_ns
-    step.events.append(MarketCloseTimeChanged(market.ticker, command.close_ns))
-    if market.status == CLOSED and command.close_ns > step.time_ns:
+    step.events.append(MarketCloseTimeChanged(market.ticker, close_ns))
+    if market.status == CLOSED and close_ns > step.time_ns:
         set_status(step, market, ACTIVE, "reopened")
     if market.status != CLOSED:
-        schedule(step.state, command.close_ns, CLOSE_MARKET, 0, market.ticker)
+        schedule(step.state, close_ns, CLOSE_MARKET, 0, market.ticker)
+    move_close_of_combos(step, market)
+
+
+def move_close_of_combos(step: Step, leg: Market) -> None:
+    """A combo closes with the first of its legs (rules, section 12)."""
+    markets = step.state.markets
+    for ticker in leg.combo_tickers:
+        combo = markets.get(ticker)
+        if combo is None or combo.status not in (INITIALIZED, ACTIVE, INACTIVE, CLOSED):
+            continue
+        close_ns = min(markets[market_ticker].close_ns for _, market_ticker, _ in combo.legs)
+        if close_ns != combo.close_ns:
+            move_close(step, combo, close_ns)
 
 
 def determine_market(step: Step, command: DetermineMarket) -> None:
@@ -167,6 +185,7 @@ def set_result(step: Step, market: Market, result: str, value: int, expiration_v
         if market.close_ns > step.time_ns:
             market.close_ns = step.time_ns
             step.events.append(MarketCloseTimeChanged(market.ticker, step.time_ns))
+            move_close_of_combos(step, market)
         close_market(step, market)
         # Whoever listens hears that trading is over before hearing the result.
         step.flush()
@@ -176,6 +195,9 @@ def set_result(step: Step, market: Market, result: str, value: int, expiration_v
     market.expiration_value = expiration_value
     market.determined_ns = step.time_ns
     market.settlement_due_ns = step.time_ns + market.settlement_timer_ns
+    if market.legs:
+        final_ns = combos.final_ns(step.state, market)
+        market.settlement_due_ns = max(market.settlement_due_ns, final_ns)
     if status not in (DISPUTED, DETERMINED, AMENDED):
         set_status(step, market, DETERMINED, "determined")
     elif confirmed:
@@ -184,20 +206,41 @@ def set_result(step: Step, market: Market, result: str, value: int, expiration_v
         set_status(step, market, AMENDED, "amended")
     step.events.append(MarketDetermined(market.ticker, result, value, step.time_ns))
     schedule(step.state, market.settlement_due_ns, SETTLE_MARKET, 0, market.ticker)
-    for combo_ticker in market.combo_tickers:
-        combo = step.state.markets.get(combo_ticker)
-        if combo is not None:
+    follow_leg(step, market)
+
+
+def follow_leg(step: Step, leg: Market) -> None:
+    """Let the combos of a market know that its result came, changed, or is in dispute."""
+    for ticker in leg.combo_tickers:
+        combo = step.state.markets.get(ticker)
+        if combo is not None and combo.status != FINALIZED:
             follow_legs(step, combo)
 
 
 def follow_legs(step: Step, combo: Market) -> None:
-    """Give a combo the result of its legs, or amend it when a leg was amended."""
-    found = combos.outcome(step.state, combo)
-    if found is None or combo.status == FINALIZED:
-        return
-    if combo.result and found == (combo.result, combo.settlement_value):
-        return
-    set_result(step, combo, found[0], found[1], "")
+    """Give a combo the result of its legs, amend it, or take it back while they leave it open."""
+    state = step.state
+    found = combos.outcome(state, combo)
+    if found is None:
+        if combo.result:
+            withdraw_result(step, combo)
+    elif found != (combo.result, combo.settlement_value):
+        set_result(step, combo, found[0], found[1], "")
+    else:
+        # Another leg may now be what decides; nobody is paid before that one is final.
+        final_ns = combos.final_ns(state, combo)
+        if final_ns > combo.settlement_due_ns:
+            combo.settlement_due_ns = final_ns
+            schedule(state, final_ns, SETTLE_MARKET, 0, combo.ticker)
+
+
+def withdraw_result(step: Step, combo: Market) -> None:
+    """A leg that had decided the combo is in dispute: it waits, closed, for what comes of that."""
+    combo.result = ""
+    combo.settlement_value = 0
+    combo.determined_ns = 0
+    combo.settlement_due_ns = 0
+    set_status(step, combo, CLOSED, "undecided")
 
 
 def dispute_market(step: Step, command: DisputeMarket) -> None:
@@ -207,6 +250,7 @@ def dispute_market(step: Step, command: DisputeMarket) -> None:
     if market.legs:
         raise Rejection(reject.INVALID_STATE, "a combo is determined by its legs")
     set_status(step, market, DISPUTED, "disputed")
+    follow_leg(step, market)
 
 
 def begin_maintenance(step: Step, window_start: int) -> None:
@@ -250,6 +294,9 @@ TIMER_HANDLERS: Final[dict[int, Callable[[Step, int], None]]] = {
 def set_trading_pause(step: Step, command: SetTradingPause) -> None:
     state = step.state
     if command.paused == state.trading_paused:
+        if command.paused:
+            # The operator's pause outlasts the window that is running.
+            state.in_maintenance = False
         return
     if command.paused:
         pause_trading(step)

@@ -1,6 +1,6 @@
 """Members, their keys, subaccounts, order groups and money in and out."""
 
-from augury.core import matching
+from augury.core import communications, matching
 from augury.core import rejections as reject
 from augury.core.commands import (
     AddApiKey,
@@ -74,7 +74,7 @@ def create_member(step: Step, command: CreateMember) -> None:
 
 
 def update_member(step: Step, command: UpdateMember) -> None:
-    """A suspension also takes the member's resting orders out of the books."""
+    """A suspension also ends the member's resting orders, requests for quotes and quotes."""
     member = find_member(step.state, command.member_id)
     member.usage_tier = command.usage_tier
     suspending = command.suspended and not member.suspended
@@ -85,6 +85,7 @@ def update_member(step: Step, command: UpdateMember) -> None:
             order = step.state.orders.get(order_id)
             if order is not None:
                 matching.remove(step, order, "member_suspended")
+        communications.withdraw_member(step, member)
 
 
 def add_api_key(step: Step, command: AddApiKey) -> None:

@@ -6,10 +6,11 @@ close or are paid, so nobody ever holds more than the worst outcome leaves.
 
 The possible outcomes: of a mutually exclusive event (MECNET), that none of its markets is YES or
 exactly one is; of a directional one (DIRECNET), the intervals between its strikes. Markets that
-are finalized narrow them. An account that nets holds collateral for closing orders as if they
-opened, because closing takes back up to a dollar per contract; see ``collateral``.
+are finalized narrow them. Closing a position takes back up to a dollar per contract, which the
+orders of an account that nets hold back; see ``collateral``.
 """
 
+from augury.core import collateral
 from augury.core.events import CollateralReturned, Event
 from augury.core.state import FINALIZED, Account, Exchange, ListedEvent
 from augury.core.units import PRICE_ONE
@@ -45,6 +46,7 @@ def adjust(state: Exchange, account: Account, event: ListedEvent, events: list[E
         account.returned[event.ticker] = due
     else:
         del account.returned[event.ticker]
+    collateral.hold(account, event.ticker)
     change = due - had
     # Only results that contradict the event's own rules, or a void market, can leave too little
     # to take back; the exchange's house account then bears it, not another member.

@@ -4,9 +4,9 @@ YES pays the settlement value, NO the rest of the dollar; a void market returns 
 cost. Afterwards the market's escrow is empty and nobody holds anything in it.
 """
 
-from augury.core import combos, netting
+from augury.core import combos, netting, terms
 from augury.core.events import MarketSettled, MarketStatusChanged, PositionSettled
-from augury.core.state import FINALIZED, Market
+from augury.core.state import FINALIZED, Account, Exchange, ListedEvent, Market
 from augury.core.step import Step, position_changed
 from augury.core.units import MICROS_PER_CENT, PRICE_ONE, floor_to
 
@@ -70,8 +70,15 @@ def settle_market(step: Step, market: Market) -> None:
     market.updated_ns = step.time_ns
     for account in netting_accounts:
         netting.adjust(state, account, market.event, step.events)
-    # A leg stays, because its combos look at its result.
-    removed = market.is_provisional and not market.was_active and not market.combo_tickers
+        # A result that contradicts the event, or void, may have taken what orders hold back.
+        terms.release_until_affordable(step, account)
+    # A leg stays, because its combos look at its result; collateral return looks at results too.
+    removed = (
+        market.is_provisional
+        and not market.was_active
+        and not market.combo_tickers
+        and not market.event.collateral_return_type
+    )
     step.events.append(MarketStatusChanged(market.ticker, FINALIZED, previous, "settled"))
     step.events.append(
         MarketSettled(market.ticker, market.event.ticker, market.result, value, removed)
@@ -81,3 +88,16 @@ def settle_market(step: Step, market: Market) -> None:
         market.event.market_tickers.remove(market.ticker)
         if market.legs:
             combos.unlist(state, market)
+
+
+def accounts_that_net(state: Exchange, event: ListedEvent) -> list[Account]:
+    """Whoever has collateral returned, or to be returned, on ``event``: a result in one of its
+    markets narrows what is possible in the others."""
+    if not event.collateral_return_type:
+        return []
+    accounts: dict[tuple[int, int], Account] = {}
+    for ticker in event.market_tickers:
+        for key, holding in state.markets[ticker].holdings.items():
+            if holding.account.netting:
+                accounts[key] = holding.account
+    return list(accounts.values())

@@ -117,6 +117,7 @@ class Account:
 
     __slots__ = (
         "cash",
+        "event_reserves",
         "exact_reserve",
         "holdings",
         "member",
@@ -137,6 +138,8 @@ class Account:
         """Whether collateral that cannot be lost across an event is returned."""
         self.returned: dict[str, int] = {}
         """Event ticker -> collateral returned and not taken back, where that is not zero."""
+        self.event_reserves: dict[str, EventReserve] = {}
+        """By event ticker; what orders hold back in events that net, while this account nets."""
         self.exact_reserve = 0
         """What resting orders could cost, micro-dollars."""
         self.ragged_levels = 0
@@ -161,6 +164,23 @@ class Account:
         return self.cash - self.reserved
 
 
+class EventReserve:
+    """What a netting subaccount's resting orders in one event hold back, micro-dollars.
+
+    See ``collateral`` for the two bounds and why the smaller one suffices.
+    """
+
+    __slots__ = ("closing_first", "full", "held")
+
+    def __init__(self) -> None:
+        self.full = 0
+        """As if every order opened a position."""
+        self.closing_first = 0
+        """As for an account that does not net; to it comes what was returned."""
+        self.held = 0
+        """Part of ``Account.exact_reserve``."""
+
+
 class OwnLevel:
     """What one subaccount has resting at one price of one side."""
 
@@ -171,6 +191,7 @@ class OwnLevel:
         "ragged",
         "reduce_only_orders",
         "reduce_only_quantity",
+        "reduce_only_rounding",
         "rounding",
         "side",
         "slack",
@@ -194,13 +215,16 @@ class OwnLevel:
         """What those orders have paid of their slack."""
         self.reduce_only_quantity = 0
         self.reduce_only_orders = 0
+        self.reduce_only_rounding = 0
 
 
 class OwnSide:
     """A subaccount's resting orders on one side of one market, as far as collateral goes."""
 
     __slots__ = (
+        "closing_first",
         "direction",
+        "full",
         "gross",
         "holding",
         "levels",
@@ -217,7 +241,10 @@ class OwnSide:
         self.gross = 0
         """What this side would hold back if no order closed a position."""
         self.reserve = 0
-        """What this side holds back now; part of ``Account.exact_reserve``."""
+        """What this side holds back now; part of ``Account.exact_reserve``. 0 where it nets."""
+        self.full = 0
+        self.closing_first = 0
+        """This side's parts of an ``EventReserve``; 0 where it does not net."""
         self.resting_quantity = 0
         self.touched = False
         """Noted in the running step."""

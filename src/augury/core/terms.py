@@ -97,6 +97,8 @@ def set_maintenance_windows(step: Step, command: SetMaintenanceWindows) -> None:
             raise Rejection(reject.INVALID_PARAMETERS, "windows must be ordered and apart")
         end_before = end
     state.maintenance_windows = [window for window in windows if window[1] > step.time_ns]
+    # Every window of the new list begins anew; one that is running does so in this very step.
+    state.maintenance_begun_ns = 0
     for start, end in state.maintenance_windows:
         schedule(state, start, BEGIN_MAINTENANCE, start, "")
         schedule(state, end, END_MAINTENANCE, end, "")

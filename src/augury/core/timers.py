@@ -36,7 +36,14 @@ BEGIN_MAINTENANCE: Final = 10
 def schedule(state: Exchange, due_ns: int, kind: int, id: int, ticker: str) -> None:
     timers = state.timers
     heappush(timers, (due_ns, kind, id, ticker))
-    if len(timers) > 1024 and len(timers) > 4 * (len(state.orders) + len(state.markets)):
+    if len(timers) > 1024 and len(timers) > 4 * (
+        len(state.orders)
+        + len(state.markets)
+        + len(state.rfqs)
+        + len(state.quotes)
+        + len(state.fee_changes)
+        + len(state.maintenance_windows)
+    ):
         rebuild(state)
 
 
@@ -120,9 +127,12 @@ def rebuild(state: Exchange) -> None:
         for change in state.fee_changes.values()
         if not change.applied
     )
-    for start, end in state.maintenance_windows:
+    windows = state.maintenance_windows
+    for start, end in windows:
         if start > state.maintenance_begun_ns:
             timers.append((start, BEGIN_MAINTENANCE, start, ""))
         timers.append((end, END_MAINTENANCE, end, ""))
+    if state.in_maintenance and not any(start <= state.time_ns for start, _ in windows):
+        timers.append((state.time_ns, END_MAINTENANCE, 0, ""))
     heapify(timers)
     state.timers = timers

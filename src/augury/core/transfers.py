@@ -19,6 +19,8 @@ def transfer(step: Step, command: TransferBetweenSubaccounts) -> None:
         raise Rejection(reject.DUPLICATE_TRANSFER, command.client_transfer_id)
     if source is target:
         raise Rejection(reject.INVALID_PARAMETERS, "the subaccounts must differ")
+    if source.subtrader and target.subtrader:
+        raise Rejection(reject.INVALID_PARAMETERS, "customers do not pay each other")
     if command.amount <= 0:
         raise Rejection(reject.INVALID_PARAMETERS, "amount must be positive")
     if command.amount > source.available:
@@ -78,8 +80,9 @@ def transfer_position(step: Step, command: TransferPosition) -> None:
         collateral.refresh(holding.bids)
         collateral.refresh(holding.asks)
     event = market.event
-    left = source.available + proceeds + netting.change_due(state, source, event)
-    target_left = target.available + payment + netting.change_due(state, target, event)
+    # What is returned on top may be held back at once, so only what is taken back counts.
+    left = source.available + proceeds + min(0, netting.change_due(state, source, event))
+    target_left = target.available + payment + min(0, netting.change_due(state, target, event))
     if left < 0 or target_left < 0:
         for holding, (quantity, cost, realized) in zip((giving, taking), before, strict=True):
             holding.quantity, holding.cost, holding.realized_pnl = quantity, cost, realized

@@ -156,13 +156,23 @@ def check_reserve(account: Account, orders: list[Order], *, fixed_terms: bool) -
     for order in orders:
         sides[(order.market.ticker, order.direction)].append(order)
     expected = 0
+    # Per event that nets: as if all orders opened, and as if they closed first.
+    netted: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for (ticker, direction), mine in sides.items():
         holding = account.holdings[ticker]
         side = holding.bids if direction == BID else holding.asks
         assert side.resting_quantity == sum(order.remaining for order in mine)
         reserve = exact_reserve(holding, direction, mine)
+        event = holding.market.event
+        if account.netting and event.collateral_return_type:
+            bounds = netted[event.ticker]
+            bounds[0] += exact_reserve(holding, direction, mine, all_open=True)
+            bounds[1] += reserve
+            reserve = 0
         assert side.reserve == reserve, (name(account), ticker, side.reserve, reserve)
         expected += reserve
+    for event_ticker, (full, closing_first) in netted.items():
+        expected += min(full, closing_first + account.returned.get(event_ticker, 0))
     assert account.exact_reserve == expected, (name(account), account.exact_reserve, expected)
     for holding in account.holdings.values():
         assert not holding.moved, "a step forgot to report a position"
@@ -170,14 +180,18 @@ def check_reserve(account: Account, orders: list[Order], *, fixed_terms: bool) -
         assert 0 <= account.reserved <= account.cash, (name(account), account.reserved)
 
 
-def exact_reserve(holding: Holding, direction: int, orders: list[Order]) -> int:
-    """What ``orders`` of one side could cost beyond the position that they close first."""
+def exact_reserve(
+    holding: Holding, direction: int, orders: list[Order], *, all_open: bool = False
+) -> int:
+    """What ``orders`` of one side could cost beyond the position that they close first.
+
+    With ``all_open`` as if there were no position, for reduce-only orders as well.
+    """
     market = holding.market
     precision = holding.account.member.balance_precision
     lot = market.lot
     left_to_close = max(0, -holding.quantity * direction)
-    if holding.account.netting and market.event.collateral_return_type:
-        # Closing may take back a dollar per contract that was returned.
+    if all_open:
         left_to_close = 0
     reserve = 0
     levels: dict[int, list[Order]] = defaultdict(list)
@@ -189,9 +203,10 @@ def exact_reserve(holding: Holding, direction: int, orders: list[Order]) -> int:
         may_round = own_price * lot % precision or (
             fee and (precision > FEE_STEP or lot < QUANTITY_ONE)
         )
-        opening = [order for order in levels[price] if not order.reduce_only]
+        opening = [order for order in levels[price] if all_open or not order.reduce_only]
         quantity = sum(order.remaining for order in opening)
-        left_to_close -= sum(order.remaining for order in levels[price] if order.reduce_only)
+        if not all_open:
+            left_to_close -= sum(order.remaining for order in levels[price] if order.reduce_only)
         closing = min(quantity, max(0, left_to_close))
         left_to_close -= closing
         if closing < quantity:
