@@ -27,6 +27,9 @@ SIGNATURE_HEADER: Final = b"kalshi-access-signature"
 READ: Final = "read"
 WRITE: Final = "write"
 
+_KNOWN_KEYS_LIMIT: Final = 100_000
+"""Above this all are forgotten and decoded anew; ids may be written in small or capital letters."""
+
 _HASH: Final = hashes.SHA256()
 # Documented signers use a salt as long as the digest; others are tolerated.
 _PADDING: Final = padding.PSS(mgf=padding.MGF1(_HASH), salt_length=padding.PSS.AUTO)
@@ -81,7 +84,8 @@ class Authenticator:
         self._gate = gate
         self._window_ms = window_seconds * 1000
         self._wall_ns = wall_ns
-        self._known: dict[int, _KnownKey] = {}
+        self._known: dict[bytes, _KnownKey] = {}
+        """By the key's id as it was sent, so that a known key costs one look-up."""
 
     def authenticate(self, headers: Mapping[bytes, bytes], method: str, path: str) -> Principal:
         """Who signed this request. Raises ``AuthenticationError``.
@@ -125,19 +129,22 @@ class Authenticator:
 
     def _find(self, key_text: bytes) -> _KnownKey:
         state: Exchange = self._gate.state
+        known = self._known.get(key_text)
+        if known is not None:
+            if known.principal.api_key_id in state.api_keys:
+                return known
+            del self._known[key_text]
         key_id = parse_id("api_key", key_text.decode("latin-1"))
         key = None if key_id is None else state.api_keys.get(key_id)
         if key is None:
-            if key_id is not None:
-                self._known.pop(key_id, None)
             raise AuthenticationError("unauthorized", "unknown API key")
-        known = self._known.get(key.id)
-        if known is None:
-            try:
-                known = _KnownKey(key)
-            except ValueError:
-                raise AuthenticationError(
-                    "unauthorized", "the public key of this API key cannot be used"
-                ) from None
-            self._known[key.id] = known
+        try:
+            known = _KnownKey(key)
+        except ValueError:
+            raise AuthenticationError(
+                "unauthorized", "the public key of this API key cannot be used"
+            ) from None
+        if len(self._known) >= _KNOWN_KEYS_LIMIT:
+            self._known.clear()
+        self._known[key_text] = known
         return known

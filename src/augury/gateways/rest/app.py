@@ -103,6 +103,11 @@ class RestGateway:
             settings,
         )
         self._router = Router(OPERATIONS)
+        # Most requests are for a path without variable parts, sent as it should be: for them,
+        # one look-up takes the place of everything that is done about paths.
+        self._plain_routes = {
+            _BASE + path.encode(): route for path, route in self._router.static.items()
+        }
         self._parameter_names = {
             operation.id: frozenset(parameter.name for parameter in operation.parameters)
             for operation in OPERATIONS
@@ -164,17 +169,15 @@ class RestGateway:
         else:
             call.profile = profile_of_agent(headers.get(b"user-agent", b"")) or call.profile
         raw_path: bytes = scope["raw_path"]
-        path = _relative_path(raw_path)
-        if path.endswith("/"):
-            return _redirect(raw_path[:-1], scope["query_string"])
         method: str = scope["method"]
-        route = self._router.find(path)
+        route = self._plain_routes.get(raw_path)
         if route is None:
-            document = self._documents.get(path)
-            if document is None:
-                raise ApiError(404, "not_found", "there is no such path")
-            body, content_type = document()
-            return _Answer(200, body, ((b"content-type", content_type),))
+            path = _relative_path(raw_path)
+            if path.endswith("/"):
+                return _redirect(raw_path[:-1], scope["query_string"])
+            route = self._router.find(path)
+            if route is None:
+                return self._document(path)
         operation = route.methods.get("GET" if method == "HEAD" else method)
         if operation is None:
             return self._other_method(method, route.methods, call)
@@ -199,6 +202,14 @@ class RestGateway:
         if result is None:
             return _Answer(operation.status, b"", ())
         return _Answer(operation.status, self._encoder.encode(result))
+
+    def _document(self, path: str) -> _Answer:
+        """A description of the API, when that is what the path names."""
+        document = self._documents.get(path)
+        if document is None:
+            raise ApiError(404, "not_found", "there is no such path")
+        body, content_type = document()
+        return _Answer(200, body, ((b"content-type", content_type),))
 
     def _authenticate(
         self, operation: Operation, call: "_Call", method: str, raw_path: bytes

@@ -1,5 +1,8 @@
 """Orders as clients see them, from the live state, from events and from history."""
 
+from functools import lru_cache
+from typing import Final
+
 from msgspec import UNSET
 
 from augury.codec.ids import format_id
@@ -19,6 +22,15 @@ from augury.core.units import BID, PRICE_ONE, PRICES_PER_CENT, QUANTITY_ONE, dir
 from augury.gateways.rest.answers import Order
 from augury.projections.rows import OrderRow
 
+NO_DOLLARS: Final = dollars(0)
+"""Most orders have no fees and no costs yet."""
+
+
+@lru_cache(maxsize=65_536)
+def user_id(member_id: int) -> str:
+    """A member's public id; a member has many orders."""
+    return format_id("member", member_id)
+
 
 def order_row(order: OrderUpdated | OrderRow) -> Order:
     """An order after a command, or a finished one from history.
@@ -34,7 +46,7 @@ def order_row(order: OrderUpdated | OrderRow) -> Order:
     changed = order.updated_ns != order.created_ns or filled or order.status != RESTING
     return Order(
         order_id=format_id("order", order.order_id),
-        user_id=format_id("member", order.member_id),
+        user_id=user_id(order.member_id),
         client_order_id=order.client_order_id,
         ticker=order.market_ticker,
         side=order.side,
@@ -54,13 +66,13 @@ def order_row(order: OrderUpdated | OrderRow) -> Order:
         initial_count=initial // QUANTITY_ONE,
         initial_count_fp=count_fp(initial),
         taker_fees=cents_ceil(order.taker_fees),
-        taker_fees_dollars=dollars(order.taker_fees),
+        taker_fees_dollars=_dollars(order.taker_fees),
         maker_fees=cents_ceil(order.maker_fees),
-        maker_fees_dollars=dollars(order.maker_fees),
+        maker_fees_dollars=_dollars(order.maker_fees),
         taker_fill_cost=cents_floor(order.taker_cost),
-        taker_fill_cost_dollars=dollars(order.taker_cost),
+        taker_fill_cost_dollars=_dollars(order.taker_cost),
         maker_fill_cost=cents_floor(order.maker_cost),
-        maker_fill_cost_dollars=dollars(order.maker_cost),
+        maker_fill_cost_dollars=_dollars(order.maker_cost),
         queue_position=0,
         self_trade_prevention_type=order.self_trade_prevention,
         cancel_order_on_pause=order.cancel_on_pause,
@@ -70,6 +82,10 @@ def order_row(order: OrderUpdated | OrderRow) -> Order:
         expiration_time=rfc3339(order.expiration_ns) if order.expiration_ns else UNSET,
         order_group_id=format_id("group", order.order_group_id) if order.order_group_id else UNSET,
     )
+
+
+def _dollars(micros: int) -> str:
+    return dollars(micros) if micros else NO_DOLLARS
 
 
 def live_order_row(order: LiveOrder) -> Order:

@@ -34,7 +34,8 @@ class Router:
     """Finds operations. Paths are relative to the base path and begin with a slash."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        self._static: dict[str, Route] = {}
+        self.static: dict[str, Route] = {}
+        """Routes at paths without variable segments."""
         self._root = _Node()
         for operation in operations:
             self._add(operation, operation.method, operation.path)
@@ -43,7 +44,7 @@ class Router:
 
     def find(self, path: str) -> Route | None:
         """The route at ``path``; None when there is none."""
-        route = self._static.get(path)
+        route = self.static.get(path)
         if route is not None:
             return route
         node = self._root
@@ -62,7 +63,7 @@ class Router:
         segments = path.split("/")[1:]
         variable = any(segment.startswith("{") for segment in segments)
         if not variable:
-            methods = self._static.setdefault(path, Route({}, ())).methods
+            methods = self.static.setdefault(path, Route({}, ())).methods
         else:
             node = self._root
             for segment in segments:
