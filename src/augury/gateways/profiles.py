@@ -43,3 +43,10 @@ def market_result(result: str, profile: str) -> str:
     if result == "void" or (result == "scalar" and profile == LEGACY):
         return ""
     return result
+
+
+def accepted_side(side: str, profile: str) -> str:
+    """The accepted side of a quote. The models of 3.2 know it as a boolean in quotes."""
+    if profile == LEGACY:
+        return "true" if side == "yes" else "false"
+    return side

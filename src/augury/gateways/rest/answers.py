@@ -626,3 +626,102 @@ class GetAccountApiLimitsResponse(Answer):
     read: Bucket | UnsetType = UNSET
     write: Bucket | UnsetType = UNSET
     grants: list[dict[str, Any]] | UnsetType = UNSET
+
+
+# --- communications --------------------------------------------------------------------------
+
+
+class GetCommunicationsIDResponse(Answer):
+    communications_id: str
+
+
+class RFQ(Answer):
+    """A request for quotes. ``creator_id`` is empty while it is open.
+
+    ``creator_user_id`` and ``creator_subaccount`` are shown to the creator alone.
+    """
+
+    id: str
+    creator_id: str
+    market_ticker: str
+    contracts: int
+    contracts_fp: str
+    status: str
+    created_ts: str
+    updated_ts: str
+    rest_remainder: bool
+    target_cost_centi_cents: int | UnsetType = UNSET
+    target_cost_dollars: str | UnsetType = UNSET
+    mve_collection_ticker: str | UnsetType = UNSET
+    mve_selected_legs: list[MveSelectedLeg] | UnsetType = UNSET
+    cancellation_reason: str | UnsetType = UNSET
+    cancelled_ts: str | UnsetType = UNSET
+    creator_user_id: str | UnsetType = UNSET
+    creator_subaccount: int | UnsetType = UNSET
+
+
+class GetRFQsResponse(Answer):
+    rfqs: list[RFQ]
+    cursor: str
+
+
+class GetRFQResponse(Answer):
+    rfq: RFQ
+
+
+class CreateRFQResponse(Answer):
+    id: str
+
+
+class Quote(Answer):
+    """A quote, as one of its two parties sees it.
+
+    ``rfq_creator_id`` is empty before execution. Users, subaccounts and orders are shown to
+    whom they belong. ``yes_contracts_fp`` and ``no_contracts_fp`` are what each side offers.
+    """
+
+    id: str
+    rfq_id: str
+    creator_id: str
+    rfq_creator_id: str
+    market_ticker: str
+    contracts: int
+    contracts_fp: str
+    yes_contracts_fp: str
+    no_contracts_fp: str
+    yes_bid: int
+    no_bid: int
+    yes_bid_dollars: str
+    no_bid_dollars: str
+    created_ts: str
+    updated_ts: str
+    status: str
+    rest_remainder: bool
+    post_only: bool
+    accepted_side: str | UnsetType = UNSET
+    accepted_ts: str | UnsetType = UNSET
+    confirmed_ts: str | UnsetType = UNSET
+    executed_ts: str | UnsetType = UNSET
+    cancelled_ts: str | UnsetType = UNSET
+    cancellation_reason: str | UnsetType = UNSET
+    rfq_target_cost_centi_cents: int | UnsetType = UNSET
+    rfq_target_cost_dollars: str | UnsetType = UNSET
+    creator_user_id: str | UnsetType = UNSET
+    creator_subaccount: int | UnsetType = UNSET
+    creator_order_id: str | UnsetType = UNSET
+    rfq_creator_user_id: str | UnsetType = UNSET
+    rfq_creator_subaccount: int | UnsetType = UNSET
+    rfq_creator_order_id: str | UnsetType = UNSET
+
+
+class GetQuotesResponse(Answer):
+    quotes: list[Quote]
+    cursor: str
+
+
+class GetQuoteResponse(Answer):
+    quote: Quote
+
+
+class CreateQuoteResponse(Answer):
+    id: str

@@ -150,6 +150,47 @@ class GenerateApiKeyRequest(msgspec.Struct):
     scopes: list[str] | None = None
 
 
+class CreateRFQRequest(msgspec.Struct):
+    """Ask for quotes on either a number of contracts or what they may cost."""
+
+    market_ticker: str
+    rest_remainder: bool
+    contracts: int | None = None
+    contracts_fp: Count | None = None
+    target_cost_centi_cents: int | None = None
+    target_cost_dollars: Dollars | None = None
+    replace_existing: bool | None = None
+    subtrader_id: str | None = None
+    subaccount: Subaccount | None = None
+
+
+class CreateQuoteRequest(msgspec.Struct):
+    """Answer a request with a bid for YES, for NO or for both; 0 is no bid.
+
+    Bids are dollar strings; integers above 1 are read as cents.
+    """
+
+    rfq_id: str
+    yes_bid: Dollars | int
+    no_bid: Dollars | int
+    rest_remainder: bool
+    post_only: bool | None = None
+    subtrader_id: str | None = None
+    subaccount: Subaccount | None = None
+
+
+class AcceptQuoteRequest(msgspec.Struct):
+    """The side of the maker's bid that is taken."""
+
+    accepted_side: Side
+
+
+class AnyAcceptQuoteRequest(msgspec.Struct):
+    """Clients up to 3.2 send ``true`` and ``false`` for YES and NO."""
+
+    accepted_side: Literal["yes", "no", "true", "false"] | bool
+
+
 class EmptyRequest(msgspec.Struct):
     """Nothing needs to be sent; an empty body will do."""
 
@@ -204,4 +245,7 @@ UPDATE_ORDER_GROUP_LIMIT: Final = body(UpdateOrderGroupLimitRequest)
 SUBACCOUNT_TRANSFER: Final = body(ApplySubaccountTransferRequest)
 CREATE_API_KEY: Final = body(CreateApiKeyRequest)
 GENERATE_API_KEY: Final = body(GenerateApiKeyRequest)
+CREATE_RFQ: Final = body(CreateRFQRequest)
+CREATE_QUOTE: Final = body(CreateQuoteRequest)
+ACCEPT_QUOTE: Final = Body(AcceptQuoteRequest, AnyAcceptQuoteRequest)
 EMPTY: Final = body(EmptyRequest, optional=True)

@@ -76,6 +76,8 @@ _STATUS: Final = {
     rejections.FOK_INSUFFICIENT_VOLUME: 409,
     rejections.MEMBER_SUSPENDED: 403,
     rejections.ORDER_ALREADY_EXISTS: 409,
+    rejections.QUOTE_CONFLICT: 409,
+    rejections.RFQ_ALREADY_EXISTS: 409,
     rejections.TRADING_PAUSED: 503,
 }
 
@@ -108,6 +110,9 @@ _TEXTS: Final = {
     rejections.ORDER_SIDE_MISMATCH: "the order has another side or action",
     rejections.ORDER_TICKER_MISMATCH: "the order is in another market",
     rejections.POST_ONLY_CROSS: "a post-only order must not trade on entry",
+    rejections.QUOTE_CONFLICT: "a quote on this request is on its way into the book",
+    rejections.RFQ_ALREADY_EXISTS: "there is an open request for quotes on this market already",
+    rejections.RFQ_CLOSED: "the request for quotes is closed",
     rejections.SELF_CROSS_ATTEMPT: "the order would trade with an order of the same member",
     rejections.TRADING_PAUSED: "trading is paused",
 }
@@ -116,6 +121,7 @@ _TEXTS: Final = {
 _CODES: Final = {
     rejections.EXPIRATION_IN_PAST: INVALID_ORDER,
     rejections.INVALID_PRICE: INVALID_PARAMETERS,
+    rejections.RFQ_CLOSED: "RFQ_CLOSED",
 }
 
 

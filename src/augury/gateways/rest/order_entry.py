@@ -52,7 +52,7 @@ def place_order(
     ``state`` is needed for orders without a price only. Raises ``ApiError``.
     """
     _check_ticker(body.ticker)
-    quantity = _count("count", body.count, body.count_fp)
+    quantity = quantity_of("count", body.count, body.count_fp)
     if quantity is None:
         raise invalid("count or count_fp is required", rejections.INVALID_ORDER_SIZE)
     if quantity <= 0:
@@ -121,7 +121,7 @@ def amend_order(
 ) -> AmendOrder:
     """Raises ``ApiError``."""
     _check_ticker(body.ticker)
-    quantity = _count("count", body.count, body.count_fp)
+    quantity = quantity_of("count", body.count, body.count_fp)
     if quantity is not None and quantity <= 0:
         raise invalid("the count must be positive", rejections.INVALID_ORDER_SIZE)
     return AmendOrder(
@@ -142,8 +142,8 @@ def decrease_order(
     body: DecreaseOrderRequest, member_id: int, order_id: int, subaccount: int
 ) -> DecreaseOrder:
     """Raises ``ApiError``."""
-    reduce_by = _count("reduce_by", body.reduce_by, body.reduce_by_fp)
-    reduce_to = _count("reduce_to", body.reduce_to, body.reduce_to_fp)
+    reduce_by = quantity_of("reduce_by", body.reduce_by, body.reduce_by_fp)
+    reduce_to = quantity_of("reduce_to", body.reduce_to, body.reduce_to_fp)
     if (reduce_by is None) == (reduce_to is None):
         raise invalid("exactly one of reduce_by and reduce_to is required")
     if reduce_by is not None and reduce_by <= 0:
@@ -161,7 +161,7 @@ def decrease_order(
 
 def contracts_limit(body: CreateOrderGroupRequest | UpdateOrderGroupLimitRequest) -> int | None:
     """The limit of an order group in hundredths of a contract. Raises ``ApiError``."""
-    quantity = _count("contracts_limit", body.contracts_limit, body.contracts_limit_fp)
+    quantity = quantity_of("contracts_limit", body.contracts_limit, body.contracts_limit_fp)
     if quantity is None:
         return None
     if quantity % QUANTITY_ONE or not 0 < quantity <= LARGEST_GROUP_LIMIT * QUANTITY_ONE:
@@ -222,7 +222,7 @@ def _dollars(name: str, text: str) -> int:
     return price
 
 
-def _count(name: str, whole: int | None, exact: str | None) -> int | None:
+def quantity_of(name: str, whole: int | None, exact: str | None) -> int | None:
     """Hundredths of a contract from an integer and its ``_fp`` twin, which must agree."""
     quantity: int | None = None
     if whole is not None:
