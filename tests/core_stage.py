@@ -11,7 +11,7 @@ just been read from a snapshot, and, when it is refused, shown to have changed n
 cents of the YES side unless the line says otherwise; ``...`` skips the rest of the results.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from augury.core import commands as c
@@ -23,7 +23,6 @@ from augury.core.prices import PRICE_LEVEL_STRUCTURES
 from augury.core.snapshot import Row, dump_state, load_state
 from augury.core.state import Account
 from augury.core.units import (
-    MICROS_PER_CENT,
     MICROS_PER_DOLLAR,
     NANOS_PER_SECOND,
     PPM,
@@ -51,7 +50,7 @@ class Stage:
 
     def __init__(
         self,
-        dollars: dict[str, float],
+        dollars: Mapping[str, float],
         *,
         fee_type: str = "quadratic",
         fee_multiplier: float = 0,
@@ -388,5 +387,3 @@ PLAYS: Final[dict[str, Callable[[Stage, str, list[str]], Command]]] = {
     ),
     "move": move,
 }
-
-CENT: Final = MICROS_PER_CENT

@@ -107,7 +107,7 @@ TABLES = {
         rival   unquote maker           -> refused not_found
         rival   unrfq asker             -> refused not_found
         rival   unquote                 -> rival quote cancelled user_deleted
-        asker   unrfq                   -> maker quote cancelled user_deleted; rfq closed user_deleted
+        asker   unrfq  -> maker quote cancelled user_deleted; rfq closed user_deleted
         asker   unrfq                   -> refused not_found
         maker   unquote                 -> refused not_found
         asker   accept maker yes        -> refused not_found
@@ -228,13 +228,15 @@ TABLES = {
         maker   quote 40 55             -> maker quote created
         asker   accept maker yes        -> maker quote accepted
         maker   rfq 10                  -> rfq created
-        exchange suspend maker  -> rfq closed member_suspended; maker quote cancelled member_suspended
+        exchange suspend maker -> rfq closed member_suspended; \
+                                  maker quote cancelled member_suspended
         maker   quote 40 55             -> refused member_suspended
         maker   rfq 10                  -> refused member_suspended
         rival   quote 40 55             -> rival quote created
         asker   accept rival yes        -> rival quote accepted
         rival   confirm                 -> rival quote confirmed
-        exchange suspend asker -> rival quote cancelled member_suspended; rfq closed member_suspended
+        exchange suspend asker -> rival quote cancelled member_suspended; \
+                                  rfq closed member_suspended
         wait    30                      ->
     """,
     "better resting orders trade first, on both sides": """
@@ -365,7 +367,7 @@ TABLES = {
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
 def test_life_of_a_request(table: str) -> None:
-    Stage(DOLLARS).play(table.replace("\\\n", " "))
+    Stage(DOLLARS).play(table)
 
 
 def test_closing_a_market_closes_its_requests() -> None:
@@ -411,7 +413,7 @@ TARGETS = [
 ]
 
 
-@pytest.mark.parametrize(("cost", "structure", "fractional", "bids", "offered"), TARGETS)
+@pytest.mark.parametrize("cost, structure, fractional, bids, offered", TARGETS)
 def test_a_target_cost_buys_whole_lots_at_the_requesters_price(
     cost: str, structure: str, fractional: bool, bids: str, offered: str
 ) -> None:
