@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING
 from augury.core.units import BID
 
 if TYPE_CHECKING:
-    from augury.core.state import Order
+    from augury.core.state import LevelChange, Order
 
 
 class Level:
     """All resting orders of one side at one price, oldest first."""
 
-    __slots__ = ("head", "price", "quantity", "tail")
+    __slots__ = ("change", "head", "price", "quantity", "tail")
 
     def __init__(self, price: int) -> None:
         self.price = price
         self.quantity = 0
         self.head: Order | None = None
         self.tail: Order | None = None
+        self.change: LevelChange | None = None
+        """What the running step did here, if anything."""
 
 
 class BookSide:
@@ -39,8 +41,8 @@ class BookSide:
         """Occupied prices, ascending."""
         self.best: Level | None = None
 
-    def append(self, order: "Order") -> None:
-        """Put ``order`` behind all others of its price."""
+    def append(self, order: "Order") -> Level:
+        """Put ``order`` behind all others of its price; returns its level."""
         price = order.price
         level = self.levels.get(price)
         if level is None:
@@ -62,6 +64,7 @@ class BookSide:
         level.tail = order
         order.level = level
         level.quantity += order.remaining
+        return level
 
     def remove(self, order: "Order") -> None:
         """Take ``order`` out; its level's total drops by what it has remaining."""

@@ -15,6 +15,8 @@ orders close first and everything returned for the event is taken back. Both hol
 fill if they held before it, so the smaller one is reserved.
 """
 
+from typing import Final
+
 from augury.core.fees import FEE_STEP
 from augury.core.state import (
     Account,
@@ -27,7 +29,7 @@ from augury.core.state import (
 )
 from augury.core.units import BID, MICROS_PER_CENT, PRICE_ONE, QUANTITY_ONE
 
-ROUNDING_SLACK = MICROS_PER_CENT
+ROUNDING_SLACK: Final = MICROS_PER_CENT
 """An order's rounding fees, less rebates, never exceed one cent."""
 
 

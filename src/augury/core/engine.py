@@ -36,10 +36,6 @@ def tick(step: Step, command: c.Tick) -> None:
 
 
 HANDLERS: Final[dict[type[Any], Callable[[Step, Any], None]]] = {
-    c.PlaceOrder: orders.place_order,
-    c.CancelOrder: orders.cancel_order,
-    c.AmendOrder: orders.amend_order,
-    c.DecreaseOrder: orders.decrease_order,
     c.CreateOrderGroup: members.create_order_group,
     c.ResetOrderGroup: members.reset_order_group,
     c.TriggerOrderGroup: members.trigger_order_group,
@@ -123,7 +119,17 @@ class Engine:
         try:
             if state.exchange_paused and not isinstance(command, ALLOWED_IN_EXCHANGE_PAUSE):
                 raise Rejection(reject.EXCHANGE_PAUSED)
-            HANDLERS[type(command)](step, command)
+            # The four that make up nearly all of a log are called without a detour.
+            if isinstance(command, c.PlaceOrder):
+                orders.place_order(step, command)
+            elif isinstance(command, c.CancelOrder):
+                orders.cancel_order(step, command)
+            elif isinstance(command, c.AmendOrder):
+                orders.amend_order(step, command)
+            elif isinstance(command, c.DecreaseOrder):
+                orders.decrease_order(step, command)
+            else:
+                HANDLERS[type(command)](step, command)
         except Rejection as rejection:
             events.append(CommandRejected(rejection.code, rejection.detail))
         step.flush()

@@ -5,6 +5,8 @@ prevention, reduce-only and order-group limits are applied between fills, always
 best resting order of the moment.
 """
 
+from typing import Final
+
 from augury.core import collateral
 from augury.core.book import BookSide, Level
 from augury.core.events import OrderFilled, TradeExecuted
@@ -15,11 +17,11 @@ from augury.core.step import Step
 from augury.core.units import BID, PRICE_ONE
 
 # How matching ended for the incoming order.
-MATCHED = ""
+MATCHED: Final = ""
 """Nothing left, or nothing left to match with: the remainder may rest."""
-SELF_TRADE = "self_trade_prevention"
-REDUCE_ONLY = "reduce_only"
-ORDER_GROUP = "order_group"
+SELF_TRADE: Final = "self_trade_prevention"
+REDUCE_ONLY: Final = "reduce_only"
+ORDER_GROUP: Final = "order_group"
 
 
 def opposite(order: Order) -> BookSide:
@@ -96,7 +98,7 @@ def execute(step: Step, taker: Order, maker: Order, level: Level, quantity: int)
     """One trade of ``quantity`` at ``level``: book, positions, money, events."""
     market = taker.market
     price = level.price
-    change = step.touch_level(maker, price, maker.direction, -quantity)
+    change = step.touch_level(maker, level, -quantity)
     if not change.taker_noted:
         # The taker caused this level's change as well; it is told once per level.
         change.taker_noted = True
@@ -123,8 +125,9 @@ def execute(step: Step, taker: Order, maker: Order, level: Level, quantity: int)
             market.open_interest,
         )
     )
-    settle_fill(step, trade_id, maker, price, quantity, maker_closes, False)
-    settle_fill(step, trade_id, taker, price, quantity, taker_closes, True)
+    revenue = settle_fill(step, trade_id, maker, price, quantity, maker_closes, False)
+    revenue += settle_fill(step, trade_id, taker, price, quantity, taker_closes, True)
+    step.state.ledger.escrow[market.ticker] -= revenue
     # The level's total follows before the order can leave it, so both always agree.
     level.quantity -= quantity
     maker.remaining -= quantity
@@ -164,8 +167,9 @@ def settle_fill(
     quantity: int,
     closing: int,
     is_taker: bool,
-) -> None:
+) -> int:
     """Move position and money of one side of a trade (rules, sections 9 and 10).
+    Returns what the side takes out of the market's escrow.
 
     ``closing`` of the ``quantity`` close a position, the rest opens one. The fee is rounded in
     the documented steps: trade fee up to $0.0001, cash change down to the member's precision,
@@ -197,7 +201,6 @@ def settle_fill(
     ledger = step.state.ledger
     account.cash += cash_change
     ledger.cash += cash_change
-    ledger.escrow[market.ticker] -= revenue
     ledger.fees += fee
 
     shown_cost = quantity * (price if order.side == "yes" else PRICE_ONE - price)
@@ -233,6 +236,7 @@ def settle_fill(
             holding.quantity,
         )
     )
+    return revenue
 
 
 def move_position(
@@ -254,8 +258,11 @@ def move_position(
 def rest(step: Step, order: Order) -> None:
     """Put what remains of ``order`` into the book, behind its price."""
     order.priority = step.next_priority()
-    same_side(order).append(order)
-    step.touch_level(order, order.price, order.direction, order.remaining)
+    level = same_side(order).append(order)
+    if level.head is order:
+        step.touch_new_level(order, level)
+    else:
+        step.touch_level(order, level, order.remaining)
 
 
 def cancel_remainder(step: Step, order: Order, reason: str) -> None:
@@ -266,7 +273,9 @@ def cancel_remainder(step: Step, order: Order, reason: str) -> None:
 
 def remove(step: Step, order: Order, reason: str) -> None:
     """Take a resting order out of the book and close it as canceled."""
-    step.touch_level(order, order.price, order.direction, -order.remaining)
+    level = order.level
+    assert level is not None
+    step.touch_level(order, level, -order.remaining)
     same_side(order).remove(order)
     close(step, order, reason)
 
@@ -284,10 +293,11 @@ def close(step: Step, order: Order, reason: str) -> None:
 def forget(step: Step, order: Order) -> None:
     """Drop a closed order from every index; its client order id stays remembered."""
     member = order.account.member
-    if step.state.orders.pop(order.id, None) is not None:
+    live = step.state.orders
+    if order.id in live:
+        del live[order.id]
         member.open_orders -= 1
         if len(member.open_order_ids) > 2 * member.open_orders + 64:
-            live = step.state.orders
             member.open_order_ids = [n for n in member.open_order_ids if n in live]
     if order.client_order_id:
         member.remember_closed(order.client_order_id)

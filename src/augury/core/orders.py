@@ -5,6 +5,7 @@ Each handler checks everything first, in the order of precedence in which it rea
 """
 
 from bisect import insort
+from typing import Final
 
 from augury.core import collateral, matching
 from augury.core import rejections as reject
@@ -27,11 +28,10 @@ from augury.core.step import Step, order_updated
 from augury.core.timers import EXPIRE_ORDER, schedule
 from augury.core.units import BID, direction_of
 
-GOOD_TILL_CANCELED = "good_till_canceled"
-IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
-FILL_OR_KILL = "fill_or_kill"
-TIMES_IN_FORCE = (GOOD_TILL_CANCELED, IMMEDIATE_OR_CANCEL, FILL_OR_KILL)
-SELF_TRADE_PREVENTIONS = ("taker_at_cross", "maker")
+GOOD_TILL_CANCELED: Final = "good_till_canceled"
+IMMEDIATE_OR_CANCEL: Final = "immediate_or_cancel"
+FILL_OR_KILL: Final = "fill_or_kill"
+TAKER_AT_CROSS: Final = "taker_at_cross"
 
 
 def place_order(step: Step, command: PlaceOrder) -> None:
@@ -100,10 +100,7 @@ def enter(step: Step, command: PlaceOrder, order_id: int) -> Order:
         found = matching.look_ahead(step, order)
         if found.quantity < quantity or 0 < command.buy_max_cost < found.cost:
             raise Rejection(reject.FOK_INSUFFICIENT_VOLUME)
-    available = account.available
-    collateral.refresh(collateral.add(order))
-    if account.available < min(0, available):
-        collateral.refresh(collateral.drop(order, order.remaining))
+    if not hold(order):
         raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
 
     if known_holding is None:
@@ -111,7 +108,7 @@ def enter(step: Step, command: PlaceOrder, order_id: int) -> Order:
         market.holdings[(member.id, account.number)] = holding
     market.was_active = True
     if client_order_id:
-        member.client_order_ids[client_order_id] = order.id
+        member.client_order_ids.add(client_order_id)
     step.touch_order(order, "placed")
     ended = matching.match(step, order) if may_trade else matching.MATCHED
     if order.remaining == 0:
@@ -126,13 +123,36 @@ def enter(step: Step, command: PlaceOrder, order_id: int) -> Order:
     else:
         state.orders[order.id] = order
         member.open_orders += 1
-        insort(member.open_order_ids, order.id)
+        ids = member.open_order_ids
+        if ids and ids[-1] > order.id:
+            # An order of a quote got its id when the quote was accepted or confirmed.
+            insort(ids, order.id)
+        else:
+            ids.append(order.id)
         if group is not None:
             group.orders[order.id] = order
         if order.expiration_ns:
             schedule(state, order.expiration_ns, EXPIRE_ORDER, order.id, "")
         matching.rest(step, order)
     return order
+
+
+def hold(order: Order) -> bool:
+    """Reserve what ``order`` could cost; False, with nothing changed, when it is not there.
+
+    An order that reserves nothing passes even where fees or a finer grid have left less than
+    nothing available, so that a position can always be closed.
+    """
+    account = order.account
+    collateral.refresh(collateral.add(order))
+    available = account.available
+    if available >= 0:
+        return True
+    collateral.refresh(collateral.drop(order, order.remaining))
+    if available < account.available:
+        return False
+    collateral.refresh(collateral.add(order))
+    return True
 
 
 def check_affordable(account: Account, market: Market, price: int, quantity: int, d: int) -> None:
@@ -161,12 +181,9 @@ def check_affordable(account: Account, market: Market, price: int, quantity: int
         False,
         0,
     )
-    available = account.available
-    collateral.refresh(collateral.add(order))
-    short = account.available < min(0, available)
-    collateral.refresh(collateral.drop(order, order.remaining))
-    if short:
+    if not hold(order):
         raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
+    collateral.refresh(collateral.drop(order, order.remaining))
 
 
 def cancel_order(step: Step, command: CancelOrder) -> None:
@@ -252,7 +269,7 @@ def check_reentry(step: Step, order: Order, price: int, remaining: int) -> None:
         if order.post_only:
             refusal = reject.POST_ONLY_CROSS
         elif (
-            order.self_trade_prevention == "taker_at_cross"
+            order.self_trade_prevention == TAKER_AT_CROSS
             and matching.look_ahead(step, order).meets_own_order
         ):
             refusal = reject.SELF_CROSS_ATTEMPT
@@ -288,8 +305,10 @@ def reenter(step: Step, order: Order, price: int, remaining: int, new_client_ord
 
     Its collateral is that of the new terms already.
     """
+    level = order.level
+    assert level is not None
+    step.touch_level(order, level, -order.remaining)
     matching.same_side(order).remove(order)
-    step.touch_level(order, order.price, order.direction, -order.remaining)
     set_terms(order, price, remaining)
     order.initial_quantity = order.filled + remaining
     if new_client_order_id:
@@ -317,7 +336,7 @@ def shrink(step: Step, order: Order, quantity: int, reason: str) -> None:
     order.remaining -= quantity
     order.reduced += quantity
     step.touch_side(collateral.take(order, quantity))
-    step.touch_level(order, order.price, order.direction, -quantity)
+    step.touch_level(order, level, -quantity)
     step.touch_order(order, reason)
 
 
@@ -325,7 +344,7 @@ def rename(member: Member, order: Order, client_order_id: str) -> None:
     """Give an order a new client id; the old one stays taken."""
     if order.client_order_id:
         member.remember_closed(order.client_order_id)
-    member.client_order_ids[client_order_id] = order.id
+    member.client_order_ids.add(client_order_id)
     order.client_order_id = client_order_id
 
 
@@ -333,13 +352,14 @@ def check_instructions(command: PlaceOrder) -> None:
     """Refuse combinations that contradict each other (rules, section 6)."""
     if command.action not in ("buy", "sell") or command.side not in ("yes", "no"):
         raise Rejection(reject.INVALID_PARAMETERS, "action or side")
-    if command.time_in_force not in TIMES_IN_FORCE:
+    rests = command.time_in_force == GOOD_TILL_CANCELED
+    if not rests and command.time_in_force not in (IMMEDIATE_OR_CANCEL, FILL_OR_KILL):
         raise Rejection(reject.INVALID_PARAMETERS, "time_in_force")
-    if command.self_trade_prevention not in SELF_TRADE_PREVENTIONS:
+    if command.self_trade_prevention not in (TAKER_AT_CROSS, "maker"):
         raise Rejection(reject.INVALID_PARAMETERS, "self_trade_prevention_type")
-    if command.expiration_ns and command.time_in_force != GOOD_TILL_CANCELED:
+    if command.expiration_ns and not rests:
         raise Rejection(reject.INVALID_ORDER, "only an order that rests can expire")
-    if command.post_only and command.time_in_force != GOOD_TILL_CANCELED:
+    if command.post_only and not rests:
         raise Rejection(reject.INVALID_ORDER, "post_only needs an order that rests")
     if command.buy_max_cost < 0:
         raise Rejection(reject.INVALID_PARAMETERS, "buy_max_cost")

@@ -130,7 +130,6 @@ def dump_state(state: Exchange) -> Iterator[Row]:
                 for account in member.accounts.values()
             ],
             list(member.closed_client_order_ids),
-            [member.client_order_ids[name] for name in member.closed_client_order_ids],
             [[name, number] for name, number in member.transfer_ids.items()],
         ]
     for key in state.api_keys.values():
@@ -419,10 +418,9 @@ def _load_member(state: Exchange, fields: Row) -> None:
         member.accounts[number] = account
         if subtrader:
             member.subtraders[subtrader] = number
-    for name, order_id in zip(fields[7], fields[8], strict=True):
-        member.closed_client_order_ids.append(name)
-        member.client_order_ids[name] = order_id
-    for name, number in fields[9]:
+    member.closed_client_order_ids = list(fields[7])
+    member.client_order_ids = set(fields[7])
+    for name, number in fields[8]:
         member.transfer_ids[name] = number
     state.members[member.id] = member
     state.member_ids_by_email[member.email] = member.id
@@ -535,7 +533,7 @@ def _load_order(state: Exchange, fields: Row) -> Order:
     member.open_orders += 1
     member.open_order_ids.append(order.id)
     if order.client_order_id:
-        member.client_order_ids[order.client_order_id] = order.id
+        member.client_order_ids.add(order.client_order_id)
     if group is not None:
         group.orders[order.id] = order
     collateral.add(order)

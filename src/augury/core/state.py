@@ -4,7 +4,6 @@ Gateways may read them between two commands and must never write. Everything her
 rebuilt by replaying the log; ``snapshot`` writes it out and reads it back.
 """
 
-from collections import deque
 from typing import Final
 
 from augury.core.book import BookSide, Level
@@ -33,6 +32,8 @@ FIRST_SUBTRADER: Final = 1_000
 MAX_OPEN_ORDERS: Final = 200_000
 REMEMBERED_CLIENT_ORDER_IDS: Final = 100_000
 """How many closed orders of a member still count as duplicates of a client order id."""
+FORGOTTEN_AT_ONCE: Final = 1_000
+"""The oldest are forgotten in lots, which costs less than one by one."""
 
 
 Timer = tuple[int, int, int, str]
@@ -93,9 +94,9 @@ class Member:
         self.suspended = False
         self.accounts: dict[int, Account] = {0: Account(self, 0)}
         self.api_key_ids: list[int] = []
-        self.client_order_ids: dict[str, int] = {}
-        """Client order id -> order id, for open orders and remembered closed ones."""
-        self.closed_client_order_ids: deque[str] = deque()
+        self.client_order_ids: set[str] = set()
+        """Those of open orders and of remembered closed ones. Only ever asked, never listed."""
+        self.closed_client_order_ids: list[str] = []
         """The remembered ones whose order has closed, oldest first."""
         self.transfer_ids: dict[str, int] = {}
         self.open_orders = 0
@@ -107,9 +108,12 @@ class Member:
 
     def remember_closed(self, client_order_id: str) -> None:
         """Keep a closed order's client id as taken; forget the oldest beyond the limit."""
-        self.closed_client_order_ids.append(client_order_id)
-        if len(self.closed_client_order_ids) > REMEMBERED_CLIENT_ORDER_IDS:
-            del self.client_order_ids[self.closed_client_order_ids.popleft()]
+        closed = self.closed_client_order_ids
+        closed.append(client_order_id)
+        if len(closed) >= REMEMBERED_CLIENT_ORDER_IDS + FORGOTTEN_AT_ONCE:
+            for name in closed[:FORGOTTEN_AT_ONCE]:
+                self.client_order_ids.discard(name)
+            del closed[:FORGOTTEN_AT_ONCE]
 
 
 class Account:
@@ -586,18 +590,20 @@ class Market:
         self.quoted_ask_quantity = 0
         """What the last ``TickerChanged`` said."""
         self.touched = False
-        """Noted in the running step; likewise ``traded`` and, by direction times price,
-        ``level_changes``."""
+        """Noted in the running step; likewise ``traded`` and ``level_changes``."""
         self.traded = False
-        self.level_changes: dict[int, LevelChange] = {}
+        self.level_changes: list[LevelChange] = []
 
 
 class LevelChange:
     """What the running step did to one price level, and whose orders did it."""
 
-    __slots__ = ("delta", "owners", "taker_noted")
+    __slots__ = ("delta", "direction", "level", "owners", "taker_noted")
 
-    def __init__(self) -> None:
+    def __init__(self, level: Level, direction: int) -> None:
+        self.level = level
+        """The one that is at the price now, if any is; an empty one otherwise."""
+        self.direction = direction
         self.delta = 0
         self.taker_noted = False
         self.owners: list[tuple[int, int, str]] = []

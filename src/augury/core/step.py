@@ -5,7 +5,10 @@ Owns the list of events being built. Rules change the state and note here what t
 ``events`` documents. One ``Step`` is reused for all commands.
 """
 
+from typing import Final
+
 from augury.core import collateral, netting
+from augury.core.book import Level
 from augury.core.events import (
     Event,
     LevelChanged,
@@ -14,9 +17,9 @@ from augury.core.events import (
     TickerChanged,
 )
 from augury.core.state import Exchange, Holding, LevelChange, Market, Order, OwnSide
-from augury.core.units import ASK, BID, PRICE_ONE
+from augury.core.units import PRICE_ONE
 
-TRADE_INDEX_BITS = 20
+TRADE_INDEX_BITS: Final = 20
 """A trade's id is the sequence shifted by this, plus the trade's index in the record."""
 
 
@@ -94,19 +97,33 @@ class Step:
             market.touched = True
             self.markets.append(market)
 
-    def touch_level(self, order: Order, price: int, direction: int, delta: int) -> LevelChange:
+    def touch_level(self, order: Order, level: Level, delta: int) -> LevelChange:
         """A level's resting total moves by ``delta`` because of ``order``."""
-        market = order.market
-        self.touch_market(market)
-        key = price * direction
-        change = market.level_changes.get(key)
+        change = level.change
         if change is None:
-            change = LevelChange()
-            market.level_changes[key] = change
+            change = LevelChange(level, order.direction)
+            self._note(order.market, change)
         change.delta += delta
         account = order.account
         change.owners.append((account.member.id, account.number, order.client_order_id))
         return change
+
+    def touch_new_level(self, order: Order, level: Level) -> None:
+        """``order`` rests alone at ``level``; another one at that price may have gone before."""
+        market = order.market
+        for change in market.level_changes:
+            if change.level.price == level.price and change.direction == order.direction:
+                change.level = level
+                level.change = change
+                break
+        self.touch_level(order, level, order.remaining)
+
+    def _note(self, market: Market, change: LevelChange) -> None:
+        change.level.change = change
+        market.level_changes.append(change)
+        if not market.touched:
+            market.touched = True
+            self.markets.append(market)
 
     def flush(self) -> None:
         """Report everything touched and forget it."""
@@ -147,18 +164,21 @@ class Step:
         events = self.events
         market.touched = False
         ticker = market.ticker
-        for key, change in market.level_changes.items():
+        for change in market.level_changes:
+            level = change.level
+            level.change = None
             if change.delta:
-                if key > 0:
-                    quantity = market.bids.quantity_at(key)
-                    direction, price = BID, key
-                else:
-                    quantity = market.asks.quantity_at(-key)
-                    direction, price = ASK, -key
                 events.append(
-                    LevelChanged(ticker, direction, price, change.delta, quantity, change.owners)
+                    LevelChanged(
+                        ticker,
+                        change.direction,
+                        level.price,
+                        change.delta,
+                        level.quantity,
+                        change.owners,
+                    )
                 )
-        market.level_changes = {}
+        market.level_changes = []
         best_bid = market.bids.best
         best_ask = market.asks.best
         bid, bid_quantity = (0, 0) if best_bid is None else (best_bid.price, best_bid.quantity)

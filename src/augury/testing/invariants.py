@@ -144,7 +144,7 @@ def check_members(state: Exchange, *, fixed_terms: bool) -> None:
         closed = list(member.closed_client_order_ids)
         named = [order.client_order_id for order in orders if order.client_order_id]
         assert len(set(closed) | set(named)) == len(closed) + len(named)
-        assert set(member.client_order_ids) == set(closed) | set(named)
+        assert member.client_order_ids == set(closed) | set(named)
         for account in member.accounts.values():
             mine = [order for order in orders if order.account is account]
             check_reserve(account, mine, fixed_terms=fixed_terms)
