@@ -51,6 +51,7 @@ class CreateOrderRequest(msgspec.Struct):
     order_group_id: str | None = None
     cancel_order_on_pause: bool | None = None
     subaccount: Subaccount | None = None
+    subtrader_id: str | None = None
 
 
 class BatchCreateOrdersRequest(msgspec.Struct):

@@ -20,6 +20,7 @@ from augury.gateways.rest import (
     answers,
     bodies,
     exchange,
+    fcm,
     listings,
     markets,
     order_groups,
@@ -222,6 +223,15 @@ BUILT: Final[tuple[Operation, ...]] = (
               "Transfers between one's own subaccounts, newest first",
               portfolio.get_subaccount_transfers, answers.GetSubaccountTransfersResponse, READ,
               parameters=portfolio.TRANSFERS_PARAMETERS),
+
+    Operation("GetFCMOrders", "GET", "/fcm/orders", "clearing members",
+              "Orders of a customer, newest first",
+              fcm.get_fcm_orders, answers.GetOrdersResponse, READ,
+              parameters=fcm.FCM_ORDERS_PARAMETERS),
+    Operation("GetFCMPositions", "GET", "/fcm/positions", "clearing members",
+              "Positions of a customer, unsettled ones first",
+              fcm.get_fcm_positions, answers.GetPositionsResponse, READ,
+              parameters=fcm.FCM_POSITIONS_PARAMETERS),
 
     Operation("GetApiKeys", "GET", "/api_keys", "account",
               "One's own API keys",

@@ -7,7 +7,7 @@ from augury.codec.ids import format_id, parse_id
 from augury.codec.text import count_fp
 from augury.core import queries, rejections
 from augury.core.applied import Applied
-from augury.core.commands import CancelOrder, Command
+from augury.core.commands import CancelOrder, Command, PlaceOrder
 from augury.core.events import OrderAmended, OrderUpdated
 from augury.core.state import EXECUTED, RESTING
 from augury.core.state import Order as LiveOrder
@@ -37,6 +37,7 @@ from augury.gateways.rest.bodies import (
     DECREASE_ORDER,
     QUEUE_POSITIONS,
     BatchCancelOrdersRequest,
+    CreateOrderRequest,
 )
 from augury.gateways.rest.errors import ApiError, from_rejection, invalid, not_found, refusal
 from augury.gateways.rest.markets import time_range
@@ -55,6 +56,7 @@ from augury.gateways.rest.parameters import (
     texts,
 )
 from augury.gateways.rest.request import Request, Services
+from augury.gateways.rest.subtraders import chosen_account
 
 LARGEST_BATCH: Final = 20
 BATCHED_CANCEL_COST: Final = REQUEST // 5
@@ -84,14 +86,16 @@ ANY_SUBACCOUNT: Final = -1
 
 
 async def create_order(services: Services, request: Request) -> OrderResponse:
-    command = order_entry.place_order(
-        request.read(CREATE_ORDER),
-        request.member_id,
-        request.value(SUBACCOUNT) or 0,
-        services.state,
-    )
+    command = _place(services, request, request.read(CREATE_ORDER))
     applied = await services.submit(command)
     return OrderResponse(_order_after(applied, applied.sequence))
+
+
+def _place(services: Services, request: Request, body: CreateOrderRequest) -> PlaceOrder:
+    """The order that ``body`` describes, on the account that body or query name."""
+    subaccount = request.value(SUBACCOUNT) if body.subaccount is None else body.subaccount
+    account = chosen_account(services, request, subaccount, body.subtrader_id)
+    return order_entry.place_order(body, request.member_id, account, services.state)
 
 
 async def get_order(services: Services, request: Request) -> OrderResponse:
@@ -108,7 +112,7 @@ async def get_order(services: Services, request: Request) -> OrderResponse:
 
 async def cancel_order(services: Services, request: Request) -> CancelOrderResponse:
     order_id = _order_id(request)
-    command = CancelOrder(request.member_id, order_id, _subaccount(request))
+    command = CancelOrder(request.member_id, order_id, _subaccount(services, request))
     applied = await _submit(services, request, command, order_id, changing=False)
     update = _update_after(applied, order_id)
     reduced = update.reduced_quantity
@@ -119,7 +123,7 @@ async def amend_order(services: Services, request: Request) -> AmendOrderRespons
     """Both the order as it was when the amend took effect, and as it is now."""
     order_id = _order_id(request)
     command = order_entry.amend_order(
-        request.read(AMEND_ORDER), request.member_id, order_id, _subaccount(request)
+        request.read(AMEND_ORDER), request.member_id, order_id, _subaccount(services, request)
     )
     applied = await _submit(services, request, command, order_id, changing=True)
     before = next(
@@ -133,7 +137,7 @@ async def amend_order(services: Services, request: Request) -> AmendOrderRespons
 async def decrease_order(services: Services, request: Request) -> OrderResponse:
     order_id = _order_id(request)
     command = order_entry.decrease_order(
-        request.read(DECREASE_ORDER), request.member_id, order_id, _subaccount(request)
+        request.read(DECREASE_ORDER), request.member_id, order_id, _subaccount(services, request)
     )
     applied = await _submit(services, request, command, order_id, changing=True)
     return OrderResponse(_order_after(applied, order_id))
@@ -146,11 +150,14 @@ def _order_id(request: Request) -> int:
     return order_id
 
 
-def _subaccount(request: Request) -> int:
+def _subaccount(services: Services, request: Request) -> int:
     """Whose order it must be. Clients that know no such parameter name the order alone."""
     chosen = request.value(SUBACCOUNT)
     if chosen is None:
-        return 0 if request.profile == LATEST else ANY_SUBACCOUNT
+        # Customers of clearing members have no number that could be given.
+        if request.profile == LATEST and not services.member(request).subtraders:
+            return 0
+        return ANY_SUBACCOUNT
     return chosen
 
 
@@ -199,7 +206,6 @@ async def batch_create_orders(services: Services, request: Request) -> BatchCrea
     items = request.read(BATCH_CREATE_ORDERS).orders
     _check_batch(len(items))
     services.charge(request, WRITE_BUCKET, len(items) * REQUEST)
-    subaccount = request.value(SUBACCOUNT) or 0
     rows: list[BatchCreateOrdersIndividualResponse] = []
     commands: list[Command] = []
     places: list[int] = []
@@ -210,9 +216,7 @@ async def batch_create_orders(services: Services, request: Request) -> BatchCrea
             body = CREATE_ORDER.read(item)
             if body.client_order_id:
                 row.client_order_id = body.client_order_id
-            commands.append(
-                order_entry.place_order(body, request.member_id, subaccount, services.state)
-            )
+            commands.append(_place(services, request, body))
         except ApiError as error:
             row.error = error.body(request.profile)
         else:
@@ -276,6 +280,13 @@ def _check_batch(size: int) -> None:
 
 
 async def get_orders(services: Services, request: Request) -> GetOrdersResponse:
+    """One's own orders, of one subaccount or of all."""
+    return await list_orders(services, request, request.value(SUBACCOUNT))
+
+
+async def list_orders(
+    services: Services, request: Request, subaccount: int | None
+) -> GetOrdersResponse:
     """Open orders from memory and finished ones from history, newest first.
 
     The open ones are read first: an order that finishes in between then appears in both, and
@@ -285,7 +296,6 @@ async def get_orders(services: Services, request: Request) -> GetOrdersResponse:
     ticker = request.value(TICKER)
     event_tickers = request.value(EVENT_TICKERS)
     status = request.value(ORDER_STATUS)
-    subaccount = request.value(SUBACCOUNT)
     min_ns, max_ns = time_range(request)
     position = services.position(request, tuple[int])
     before_id = LATEST_NS if position is None else position[0]

@@ -1,5 +1,6 @@
 """Balance, positions, fills, settlements, subaccounts (rest.md, section 6)."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from augury.codec.text import (
 from augury.core import queries
 from augury.core.commands import CreateSubaccount, TransferBetweenSubaccounts
 from augury.core.events import SubaccountCreated
-from augury.core.state import FINALIZED, Holding
+from augury.core.state import FINALIZED, Account, Holding
 from augury.core.units import BID, MICROS_PER_CENT, PRICE_ONE, PRICES_PER_CENT, direction_of
 from augury.gateways.profiles import LATEST
 from augury.gateways.rest.answers import (
@@ -129,47 +130,131 @@ async def get_total_resting_order_value(
 # --- positions -------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class PositionFilter:
+    """Which positions a client asks for. Empty means any."""
+
+    ticker: str
+    event_tickers: tuple[str, ...]
+    counts: frozenset[str]
+
+    @classmethod
+    def of(cls, request: Request) -> "PositionFilter":
+        """Raises ``ApiError``."""
+        names = request.value(COUNT_FILTER)
+        counts = frozenset(names)
+        if not counts <= _COUNT_FILTERS:
+            raise invalid("count_filter takes position and total_traded")
+        return cls(request.value(TICKER), request.value(EVENT_TICKERS), counts)
+
+
 async def get_positions(services: Services, request: Request) -> GetPositionsResponse:
     """Unsettled positions of one subaccount, newest market first, and their events."""
     page = request.value(POSITIONS_LIMIT)
     account = services.account(request, request.value(SUBACCOUNT_OR_PRIMARY))
-    ticker = request.value(TICKER)
-    event_tickers = request.value(EVENT_TICKERS)
-    names = request.value(COUNT_FILTER)
-    count_filter = set(names)
-    if not count_filter <= _COUNT_FILTERS:
-        raise invalid("count_filter takes position and total_traded")
+    chosen = PositionFilter.of(request)
     position = services.position(request, tuple[int])
-    before = LATEST_NS if position is None else position[0]
+    answer = GetPositionsResponse([], [], "")
+    last = unsettled_positions(
+        account, chosen, page, None if position is None else position[0], answer
+    )
+    if last is not None:
+        answer.cursor = services.next_cursor(request, (last,))
+    return answer
+
+
+def unsettled_positions(
+    account: Account,
+    chosen: PositionFilter,
+    page: int,
+    after: int | None,
+    answer: GetPositionsResponse,
+) -> int | None:
+    """Add a page of positions and their events to ``answer``, newest market first.
+
+    ``after`` is where the page before ended. Returns where this one does, or None when no more
+    follow.
+    """
     unsettled = [
         holding for holding in account.holdings.values() if holding.market.status != FINALIZED
     ]
     found = [
         holding
         for holding in unsettled
-        if holding.market.id < before
-        and (not ticker or holding.market.ticker == ticker)
-        and (not event_tickers or holding.market.event.ticker in event_tickers)
-        and _counts(holding, count_filter)
+        if (after is None or holding.market.id < after)
+        and (not chosen.ticker or holding.market.ticker == chosen.ticker)
+        and (not chosen.event_tickers or holding.market.event.ticker in chosen.event_tickers)
+        and _counts(holding, chosen.counts)
     ]
     found.sort(key=lambda holding: holding.market.id, reverse=True)
-    cursor = ""
+    last = None
     if len(found) > page:
         del found[page:]
-        cursor = services.next_cursor(request, (found[-1].market.id,))
+        last = found[-1].market.id
     # An event's row sums all its unsettled markets, whatever the page shows of them.
     by_event: dict[str, list[Holding]] = {holding.market.event.ticker: [] for holding in found}
     for holding in unsettled:
         if holding.market.event.ticker in by_event:
             by_event[holding.market.event.ticker].append(holding)
-    return GetPositionsResponse(
-        [_market_position(holding) for holding in found],
-        [_event_position(ticker, holdings) for ticker, holdings in by_event.items()],
-        cursor,
+    answer.market_positions += [_market_position(holding) for holding in found]
+    answer.event_positions += [
+        _event_position(ticker, holdings) for ticker, holdings in by_event.items()
+    ]
+    return last
+
+
+async def settled_positions(
+    services: Services,
+    request: Request,
+    subaccount: int,
+    chosen: PositionFilter,
+    page: int,
+    after: int | None,
+    answer: GetPositionsResponse,
+) -> int | None:
+    """Add a page of settled positions to ``answer``, newest settled first.
+
+    Returns as ``unsettled_positions`` does. Nothing is held in a settled market, so that only
+    what was traded can be counted; events of settled markets are not summed.
+    """
+    if chosen.counts == {"position"}:
+        return None
+    await services.catch_up()
+    rows = await services.queries.settlements(
+        request.member_id,
+        limit=page + 1,
+        before_id=after or 0,
+        subaccount=subaccount,
+        market_ticker=chosen.ticker,
+        event_tickers=chosen.event_tickers,
+    )
+    last = None
+    if len(rows) > page:
+        del rows[page:]
+        last = rows[-1].settlement_id if rows else LATEST_NS
+    answer.market_positions += [_settled_position(row) for row in rows]
+    return last
+
+
+def _settled_position(row: SettlementRow) -> MarketPosition:
+    return MarketPosition(
+        ticker=row.market_ticker,
+        total_traded=cents_floor(row.traded_cost),
+        total_traded_dollars=dollars(row.traded_cost),
+        position=0,
+        position_fp=count_fp(0),
+        market_exposure=0,
+        market_exposure_dollars=dollars(0),
+        realized_pnl=cents_floor(row.realized_pnl),
+        realized_pnl_dollars=dollars(row.realized_pnl),
+        resting_orders_count=0,
+        fees_paid=cents_ceil(row.fees_paid),
+        fees_paid_dollars=dollars(row.fees_paid),
+        last_updated_ts=rfc3339(row.settled_ns),
     )
 
 
-def _counts(holding: Holding, count_filter: set[str]) -> bool:
+def _counts(holding: Holding, count_filter: frozenset[str]) -> bool:
     """Whether the row says something, or something that was asked for."""
     if count_filter:
         return ("position" in count_filter and holding.quantity != 0) or (
@@ -374,7 +459,7 @@ async def transfer(services: Services, request: Request) -> EmptyResponse:
 async def get_subaccount_balances(
     services: Services, request: Request
 ) -> GetSubaccountBalancesResponse:
-    """One row per subaccount, the primary one first."""
+    """One row per subaccount, the primary one first; customers' accounts are none."""
     as_dollars = request.profile == LATEST
     updated = seconds(services.state.time_ns)
     return GetSubaccountBalancesResponse(
@@ -386,6 +471,7 @@ async def get_subaccount_balances(
                 updated,
             )
             for number, account in sorted(services.member(request).accounts.items())
+            if not account.subtrader
         ]
     )
 
