@@ -22,6 +22,7 @@ ALL_CHANNELS = [
     "user_orders",
     "market_positions",
     "order_group_updates",
+    "communications",
     "market_lifecycle_v2",
     "multivariate_market_lifecycle",
 ]
@@ -31,6 +32,7 @@ PRIVATE_CHANNELS = [
     "user_orders",
     "market_positions",
     "order_group_updates",
+    "communications",
 ]
 
 
@@ -105,7 +107,7 @@ FAULTS: list[tuple[object, int, str]] = [
         "Unknown subscription ID",
     ),
     (command(channels=["orderbook"], market_ticker=RAIN), 8, "Unknown channel name"),
-    (command(channels=["communications"]), 8, "Unknown channel name"),
+    (command(channels=["communication"]), 8, "Unknown channel name"),
     (command(channels=["multivariate"]), 8, "Unknown channel name"),
     (command(channels=["trade", ""]), 8, "Unknown channel name"),
     (
@@ -182,6 +184,37 @@ FAULTS: list[tuple[object, int, str]] = [
         command("update_subscription", sid=1, action="", market_ticker=SNOW),
         15,
         "Action required",
+    ),
+    (
+        command(channels=["communications"], shard_factor="4"),
+        1,
+        "Unable to process message",
+    ),
+    (command(channels=["communications"], shard_factor=0), 19, "shard_factor must be > 0"),
+    (
+        command(channels=["communications"], shard_factor=-1, shard_key=0),
+        19,
+        "shard_factor must be > 0",
+    ),
+    (
+        command(channels=["communications"], shard_key=0),
+        20,
+        "shard_factor is required when shard_key is set",
+    ),
+    (
+        command(channels=["communications"], shard_factor=4, shard_key=4),
+        21,
+        "shard_key must be >= 0 and < shard_factor",
+    ),
+    (
+        command(channels=["ticker", "communications"], shard_factor=4, shard_key=-1),
+        21,
+        "shard_key must be >= 0 and < shard_factor",
+    ),
+    (
+        command(channels=["communications"], shard_factor=101, shard_key=0),
+        22,
+        "shard_factor must be <= 100",
     ),
     (command(channels=["trade"], market_ticker="NOPE-1"), 16, "Market not found"),
     (command(channels=["trade"], market_tickers=[RAIN, ""]), 16, "Market not found"),

@@ -21,6 +21,8 @@ class Channel:
     """Whether messages, and replies about the subscription, carry ``seq``."""
     snapshots: bool = False
     """Whether there is a message that shows the present of one market."""
+    sharded: bool = False
+    """Whether a subscription may ask for the messages of a share of all markets."""
 
 
 ORDERBOOK_DELTA: Final = Channel(
@@ -35,6 +37,7 @@ MARKET_POSITIONS: Final = Channel("market_positions", private=True, own=True)
 ORDER_GROUP_UPDATES: Final = Channel(
     "order_group_updates", private=True, own=True, markets="ignored", sequenced=True
 )
+COMMUNICATIONS: Final = Channel("communications", private=True, markets="ignored", sharded=True)
 MARKET_LIFECYCLE: Final = Channel("market_lifecycle_v2", markets="ignored")
 MULTIVARIATE_LIFECYCLE: Final = Channel("multivariate_market_lifecycle", markets="ignored")
 
@@ -50,6 +53,7 @@ CHANNELS: Final[dict[str, Channel]] = {
         MARKET_POSITIONS,
         ORDER_GROUP_UPDATES,
         MARKET_LIFECYCLE,
+        COMMUNICATIONS,
         MULTIVARIATE_LIFECYCLE,
     )
 }

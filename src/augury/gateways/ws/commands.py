@@ -28,6 +28,8 @@ class Params(msgspec.Struct, frozen=True):
     send_initial_snapshot: bool | None = None
     skip_ticker_ack: bool | None = None
     use_yes_price: bool | None = None
+    shard_factor: Number | None = None
+    shard_key: Number | None = None
 
 
 class Frame(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from augury.gateways.ws.channels import Channel
 from augury.gateways.ws.errors import BUFFER_OVERFLOW, TEXTS
 from augury.gateways.ws.frames import text_frame
 from augury.gateways.ws.protocol import Socket
+from augury.gateways.ws.sharding import Shard
 
 CLOSE_POLICY: Final = 1008
 """The close code for a slow reader and for a key that was deleted."""
@@ -42,6 +43,7 @@ class Subscription:
         "connection",
         "head",
         "seq",
+        "shard",
         "sid",
         "skip_ticker_ack",
         "tickers",
@@ -63,6 +65,8 @@ class Subscription:
         self.tickers = tickers
         self.skip_ticker_ack = skip_ticker_ack
         self.use_yes_price = use_yes_price
+        self.shard: Shard | None = None
+        """The share of the markets that a sharded channel is limited to; None for all."""
         self.seq = 0
         self.head = b'"sid":%d,"seq":' % sid
         """The part of a sequenced message that never changes."""

@@ -17,6 +17,10 @@ MARKET_TICKER_REQUIRED: Final = 14
 ACTION_REQUIRED: Final = 15
 MARKET_NOT_FOUND: Final = 16
 INTERNAL_ERROR: Final = 17
+SHARD_FACTOR_NOT_POSITIVE: Final = 19
+SHARD_FACTOR_REQUIRED: Final = 20
+SHARD_KEY_OUT_OF_RANGE: Final = 21
+SHARD_FACTOR_TOO_LARGE: Final = 22
 BUFFER_OVERFLOW: Final = 25
 MARKET_LIMIT_EXCEEDED: Final = 26
 TOO_MANY_REQUESTS: Final = 27
@@ -37,6 +41,10 @@ TEXTS: Final[dict[int, str]] = {
     ACTION_REQUIRED: "Action required",
     MARKET_NOT_FOUND: "Market not found",
     INTERNAL_ERROR: "Internal error",
+    SHARD_FACTOR_NOT_POSITIVE: "shard_factor must be > 0",
+    SHARD_FACTOR_REQUIRED: "shard_factor is required when shard_key is set",
+    SHARD_KEY_OUT_OF_RANGE: "shard_key must be >= 0 and < shard_factor",
+    SHARD_FACTOR_TOO_LARGE: "shard_factor must be <= 100",
     BUFFER_OVERFLOW: "Subscription buffer overflow",
     MARKET_LIMIT_EXCEEDED: "Subscription market limit exceeded",
     TOO_MANY_REQUESTS: "Too many requests",

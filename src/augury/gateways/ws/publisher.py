@@ -3,8 +3,8 @@
 ``publish`` is called once per record, in log order, on the event loop's thread, and does not
 wait. Each message is encoded once; what differs between connections is a few bytes around it.
 For one engine event a connection gets fill, user_order, market_position, order_group_updates,
-trade, orderbook_delta, ticker, ticker_v2 in this order (websocket.md, section 15). The core
-reports in the same order, except that it reports trades first.
+trade, orderbook_delta, ticker, ticker_v2, communications in this order (websocket.md, section
+15). The core reports in the same order, except that it reports trades first.
 
 Snapshots are taken here too. A subscription joins a market's deltas in the very step that takes
 the snapshot, between two records, so that nothing is missing between the two and nothing is in
@@ -14,7 +14,7 @@ yet would fill the queue of a healthy client.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from augury.codec.ids import format_id, parse_id
@@ -36,14 +36,17 @@ from augury.core.events import (
     PositionChanged,
     PriceLevelStructureChanged,
     TickerChanged,
+    QuoteUpdated,
+    RfqUpdated,
     TradeExecuted,
 )
 from augury.core.state import Market
 from augury.core.units import PRICE_ONE
-from augury.gateways.ws import books, messages
+from augury.gateways.ws import books, communications, messages
 from augury.gateways.ws.channels import (
     FILL,
     MARKET_LIFECYCLE,
+    COMMUNICATIONS,
     MARKET_POSITIONS,
     MULTIVARIATE_LIFECYCLE,
     ORDER_GROUP_UPDATES,
@@ -73,6 +76,28 @@ SNAPSHOT_BYTES_PER_TURN: Final = 64 * 1024
 _log: Final = logging.getLogger("augury.gateways.ws")
 
 _UNTOUCHED: Final = messages.Quote(0, 0, PRICE_ONE, 0, 0, 0, 0, 0)
+
+
+_QUOTE_MESSAGES: Final[
+    dict[str, tuple[bytes, Callable[[QuoteUpdated], bytes], Callable[[QuoteUpdated], bytes]]]
+] = {
+    "created": (
+        b"quote_created",
+        lambda event: communications.quote_created(event, event.subaccount),
+        lambda event: communications.quote_created(event, event.rfq_subaccount),
+    ),
+    "accepted": (
+        b"quote_accepted",
+        lambda event: communications.quote_accepted(event, event.subaccount),
+        lambda event: communications.quote_accepted(event, event.rfq_subaccount),
+    ),
+    "executed": (
+        b"quote_executed",
+        communications.quote_executed_for_maker,
+        communications.quote_executed_for_requester,
+    ),
+}
+"""What happened to a quote -> the message, and how it reads for its maker and its requester."""
 
 
 class Publisher:
@@ -114,6 +139,7 @@ class Publisher:
         self._user_orders = channels[USER_ORDERS.name]
         self._positions = channels[MARKET_POSITIONS.name]
         self._order_groups = channels[ORDER_GROUP_UPDATES.name]
+        self._communications = channels[COMMUNICATIONS.name]
         self._lifecycle = channels[MARKET_LIFECYCLE.name]
         self._multivariate_lifecycle = channels[MULTIVARIATE_LIFECYCLE.name]
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
@@ -125,6 +151,8 @@ class Publisher:
             LevelChanged: self._level_changed,
             TickerChanged: self._ticker_changed,
             MarketCreated: self._market_created,
+            RfqUpdated: self._rfq_updated,
+            QuoteUpdated: self._quote_updated,
             MarketStatusChanged: self._market_status_changed,
             MarketCloseTimeChanged: self._market_close_time_changed,
             MarketDetermined: self._market_determined,
@@ -349,6 +377,52 @@ class Publisher:
                 _send(b"ticker_v2", message, self._tickers_v2.for_market(ticker))
 
     # --- lifecycle ---------------------------------------------------------------------------
+
+    # --- requests for quotes -----------------------------------------------------------------
+
+    def _rfq_updated(self, event: RfqUpdated) -> None:
+        if self._trades:
+            self._send_trades()
+        ticker = event.market_ticker
+        receivers = list(self._asking(ticker))
+        if not receivers:
+            return
+        if event.kind == "created":
+            market = self._gate.state.markets.get(ticker)
+            _send(b"rfq_created", communications.rfq_created(event, market), receivers)
+        else:
+            _send(b"rfq_deleted", communications.rfq_deleted(event), receivers)
+
+    def _quote_updated(self, event: QuoteUpdated) -> None:
+        """To the two parties only. That a quote is confirmed or cancelled is not announced."""
+        if self._trades:
+            self._send_trades()
+        encoders = _QUOTE_MESSAGES.get(event.kind)
+        if encoders is None:
+            return
+        kind, for_maker, for_requester = encoders
+        receivers = [
+            subscription
+            for subscription in self._asking(event.market_ticker)
+            if subscription.connection.member_id in (event.member_id, event.rfq_member_id)
+        ]
+        if not receivers:
+            return
+        # Two customers of one clearing member may trade with each other; it hears of both.
+        for member_id, encode in (
+            (event.member_id, for_maker),
+            (event.rfq_member_id, for_requester),
+        ):
+            own = [one for one in receivers if one.connection.member_id == member_id]
+            if own:
+                _send(kind, encode(event), own)
+
+    def _asking(self, ticker: str) -> Iterator[Subscription]:
+        """Who wants to hear about quotes on a market."""
+        for subscription in self._communications.everywhere:
+            shard = subscription.shard
+            if shard is None or shard.holds(ticker):
+                yield subscription
 
     def _market_created(self, event: MarketCreated) -> None:
         market = self._gate.state.markets.get(event.ticker)

@@ -32,6 +32,10 @@ from augury.gateways.ws.errors import (
     MARKET_TICKER_REQUIRED,
     ONE_SUBSCRIPTION_ID_REQUIRED,
     PARAMS_REQUIRED,
+    SHARD_FACTOR_NOT_POSITIVE,
+    SHARD_FACTOR_REQUIRED,
+    SHARD_FACTOR_TOO_LARGE,
+    SHARD_KEY_OUT_OF_RANGE,
     SUBSCRIPTION_IDS_REQUIRED,
     TEXTS,
     TOO_MANY_REQUESTS,
@@ -45,6 +49,7 @@ from augury.gateways.ws.errors import (
 from augury.gateways.ws.frames import text_frame
 from augury.gateways.ws.publisher import Publisher
 from augury.gateways.ws.registry import Registry
+from augury.gateways.ws.sharding import LARGEST_FACTOR, Shard
 from augury.ports.exchange import ExchangeGate
 
 _log: Final = logging.getLogger("augury.gateways.ws")
@@ -133,6 +138,7 @@ class Session:
         filtered = [channel for channel in channels if channel.markets != "ignored"]
         tickers = self._named(params, filtered) if filtered else None
         self._check_yes_price(params, channels)
+        shard = _shard(params) if any(channel.sharded for channel in channels) else None
         self._check_market_limit(tickers, filtered)
         # Replies first, snapshots after them: those are sent once this step is over.
         for channel in channels:
@@ -150,6 +156,8 @@ class Session:
             else:
                 self._extend(subscription, wanted, params)
                 self._reply_ok(command_id, subscription, params)
+            if channel.sharded:
+                subscription.shard = shard
 
     def _unsubscribe(self, command_id: int | None, params: Params) -> None:
         if not params.sids:
@@ -398,3 +406,20 @@ class Session:
         reply["type"] = "error"
         reply["msg"] = message
         self._reply(command_id, reply)
+
+
+def _shard(params: Params) -> Shard | None:
+    """The shard that a command asks for; None for everything. A factor alone means shard 0."""
+    factor, key = params.shard_factor, params.shard_key
+    if factor is None:
+        if key is not None:
+            raise CommandError(SHARD_FACTOR_REQUIRED)
+        return None
+    if factor <= 0:
+        raise CommandError(SHARD_FACTOR_NOT_POSITIVE)
+    if factor > LARGEST_FACTOR:
+        raise CommandError(SHARD_FACTOR_TOO_LARGE)
+    key = key or 0
+    if not 0 <= key < factor:
+        raise CommandError(SHARD_KEY_OUT_OF_RANGE)
+    return Shard(factor, key)
