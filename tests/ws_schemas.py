@@ -28,6 +28,11 @@ PAYLOADS = {
     "market_lifecycle_v2": "marketLifecycleV2Payload",
     "event_lifecycle": "eventLifecyclePayload",
     "order_group_updates": "orderGroupUpdatesPayload",
+    "rfq_created": "rfqCreatedPayload",
+    "rfq_deleted": "rfqDeletedPayload",
+    "quote_created": "quoteCreatedPayload",
+    "quote_accepted": "quoteAcceptedPayload",
+    "quote_executed": "quoteExecutedPayload",
 }
 
 LIFECYCLE = ("marketLifecycleV2Payload", "msg", "additional_metadata")

@@ -7,7 +7,7 @@ core, everything that is read comes from history, which waits for the caller's o
 
 from typing import Any, Final
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from augury.codec.ids import format_id, parse_id
 from augury.codec.text import (
@@ -33,7 +33,7 @@ from augury.core.commands import (
     DeleteRfq,
 )
 from augury.core.communications import CANCELLED, EXECUTED, OPEN
-from augury.core.state import Exchange
+from augury.core.state import FIRST_SUBTRADER, Exchange
 from augury.core.units import (
     MICROS_PER_CENTICENT,
     MICROS_PER_DOLLAR,
@@ -83,6 +83,7 @@ from augury.gateways.rest.parameters import (
     text,
 )
 from augury.gateways.rest.request import Request, Services
+from augury.gateways.rest.subtraders import chosen_account, subtrader_account
 from augury.projections.rows import QuoteRow, RfqRow
 
 KEPT_NS: Final = 14 * 24 * 3600 * NANOS_PER_SECOND
@@ -290,7 +291,7 @@ async def get_quotes(services: Services, request: Request) -> GetQuotesResponse:
     rfq_subaccount = request.value(SUBACCOUNT)
     subtrader = request.value(RFQ_CREATOR_SUBTRADER_ID)
     if subtrader:
-        maker, rfq_subaccount = False, _subtrader_account(services, request, subtrader)
+        maker, rfq_subaccount = False, subtrader_account(services, request, subtrader)
     rfq_id = 0
     if request.value(RFQ_ID):
         rfq_id = parse_id("rfq", request.value(RFQ_ID)) or -1
@@ -412,21 +413,7 @@ def _account(
     """The account a request or quote is for: numbered, or that of a clearing member's customer."""
     if subaccount is None:
         subaccount = request.value(SUBACCOUNT)
-    if not subtrader:
-        return subaccount or 0
-    if subaccount is not None:
-        raise invalid("subaccount and subtrader_id exclude each other")
-    return _subtrader_account(services, request, subtrader)
-
-
-def _subtrader_account(services: Services, request: Request, subtrader: str) -> int:
-    subtraders = services.member(request).subtraders
-    if not subtraders:
-        raise ApiError(403, "fcm_only", "only clearing members have customers")
-    number = subtraders.get(subtrader)
-    if number is None:
-        raise not_found("subtrader")
-    return number
+    return chosen_account(services, request, subaccount, subtrader)
 
 
 def _target_cost(body: CreateRFQRequest) -> int:
@@ -500,7 +487,7 @@ def _rfq(row: RfqRow, caller_id: int, state: Exchange) -> RFQ:
             rfq.cancelled_ts = rfc3339(row.updated_ns)
     if own:
         rfq.creator_user_id = format_id("member", row.member_id)
-        rfq.creator_subaccount = row.subaccount
+        rfq.creator_subaccount = _shown(row.subaccount)
     market = state.markets.get(row.market_ticker)
     if market is not None and market.collection_ticker:
         rfq.mve_collection_ticker = market.collection_ticker
@@ -543,12 +530,17 @@ def _quote(row: QuoteRow, caller_id: int, profile: str) -> Quote:
         quote.rfq_target_cost_dollars = dollars(row.rfq_target_cost)
     if row.member_id == caller_id:
         quote.creator_user_id = format_id("member", caller_id)
-        quote.creator_subaccount = row.subaccount
+        quote.creator_subaccount = _shown(row.subaccount)
         if executed:
             quote.creator_order_id = format_id("order", row.maker_order_id)
     if row.rfq_member_id == caller_id:
         quote.rfq_creator_user_id = format_id("member", caller_id)
-        quote.rfq_creator_subaccount = row.rfq_subaccount
+        quote.rfq_creator_subaccount = _shown(row.rfq_subaccount)
         if executed:
             quote.rfq_creator_order_id = format_id("order", row.rfq_order_id)
     return quote
+
+
+def _shown(subaccount: int) -> int | UnsetType:
+    """The account of a clearing member's customer does not go by a number."""
+    return subaccount if subaccount < FIRST_SUBTRADER else UNSET
