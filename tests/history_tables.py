@@ -4,8 +4,10 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import create_engine, select
 
@@ -87,14 +89,32 @@ def expected_events(applied: Sequence[Applied]) -> Tables:
     return {name: sorted(table) for name, table in found.items()}
 
 
-def expected_candles(applied: Sequence[Applied]) -> Table:
-    """Every market's minutes, from its changes grouped by minute."""
+def minute_of(time_ns: int) -> int:
+    return -(-time_ns // 60_000_000_000) * 60
+
+
+def hour_of(time_ns: int) -> int:
+    return -(-time_ns // 3_600_000_000_000) * 3600
+
+
+def day_of(time_ns: int) -> int:
+    """The midnight in New York that ends the day."""
+    moment = datetime.fromtimestamp((time_ns - 1) // 1_000_000_000, ZoneInfo("America/New_York"))
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return int((midnight + timedelta(days=1)).timestamp())
+
+
+PERIODS = {1: minute_of, 60: hour_of, 1440: day_of}
+
+
+def expected_candles(applied: Sequence[Applied], period: int = 1) -> Table:
+    """Every market's candles, from its trades and quotes grouped by period."""
     changes: dict[str, list[tuple[int, e.TickerChanged | e.TradeExecuted]]] = defaultdict(list)
     for record in applied:
         for event in record.events:
             if isinstance(event, e.TickerChanged | e.TradeExecuted):
-                minute = -(-record.time_ns // 60_000_000_000) * 60
-                changes[event.market_ticker].append((minute, event))
+                end_ts = PERIODS[period](record.time_ns)
+                changes[event.market_ticker].append((end_ts, event))
     table: Table = []
     for ticker in sorted(changes):
         table.extend(_candles_of(ticker, changes[ticker]))

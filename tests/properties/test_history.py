@@ -1,6 +1,8 @@
 """Properties of history: it is what the events say, whatever happens to the process writing it."""
 
+import asyncio
 import random
+from dataclasses import astuple
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from augury.core.applied import Applied
 from augury.projections.history import History
+from augury.projections.queries import HistoryQueries
 from augury.projections.writer import HistoryWriter
 from tests.exchange_story import Story, batches, whole_life
 from tests.history_tables import (
@@ -22,6 +25,13 @@ from tests.history_tables import (
 )
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
+
+BEGINNINGS = {
+    "an ordinary day": 1_772_373_600,
+    "before clocks go forward": 1_772_902_800,
+    "before clocks go back": 1_793_466_000,
+}
+"""Unix seconds."""
 
 
 def projected(backend: str, applied: list[Applied], batch_limit: int = 100) -> Tables:
@@ -72,6 +82,47 @@ def test_history_is_what_the_events_say(backend: str, seed: int, paid: bool) -> 
     assert tables["candles"] == expected_candles(story.applied)
     assert tables["position"] == [(1, len(story.applied), story.applied[-1].time_ns)]
     check_money(story, tables)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=SEEDS, start=st.sampled_from(sorted(BEGINNINGS)))
+def test_candles_are_what_trades_and_quotes_say(seed: int, start: str) -> None:
+    """Minutes, hours and days, also across the nights in which clocks change."""
+    applied = stretched(whole_life(seed, steps=80).applied, BEGINNINGS[start], seed)
+    with TemporaryDirectory() as folder:
+        history = History(fresh_url("sqlite", Path(folder)), batch_limit=seed % 40 + 1)
+        assert history.open()
+        history.load(applied[: len(applied) // 2])
+        history.close()
+        history = History(fresh_url("sqlite", Path(folder)))
+        assert history.open()
+        history.load(applied)
+        queries = HistoryQueries(history.database)
+        expected = {period: expected_candles(applied, period) for period in (1, 60, 1440)}
+        for period, table in expected.items():
+            for ticker in sorted({row[0] for row in table}):
+                mine = [row for row in table if row[0] == ticker]
+                ends = [row[1] for row in mine]
+                for first, last in ((0, ends[-1]), (ends[0] + 1, ends[-1] - 1)):
+                    found = asyncio.run(queries.candles(ticker, first, last, period))
+                    wanted = [row for row in mine if first <= row[1] <= last]
+                    assert [astuple(candle) for candle in found] == wanted
+        queries.close()
+        history.close()
+
+
+def stretched(applied: list[Applied], start: int, seed: int) -> list[Applied]:
+    """The same records over some days, in bursts of unequal length."""
+    chance = random.Random(seed)
+    time_ns = start * 1_000_000_000
+    records = []
+    for record in applied:
+        pause = chance.choice((0, 1, 17, 60, 600, 3_600, 40_000 if chance.random() < 0.1 else 5))
+        time_ns += pause * 1_000_000_000 + chance.choice((0, 0, 1, 999_999_999))
+        records.append(
+            Applied(record.sequence, time_ns, record.command, record.events, record.own_from)
+        )
+    return records
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ClauseElement,
     Column,
     Select,
+    Table,
     bindparam,
     desc,
     func,
@@ -27,6 +28,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from augury.core.units import NANOS_PER_SECOND
 from augury.projections import tables as t
+from augury.projections.candles import DAY, HOUR, MINUTE, grouped, period_end, previous_end
 from augury.projections.database import HistoryDatabase, HistoryUnavailable
 from augury.projections.ledger import ledger_entries
 from augury.projections.reader import HistoryReader
@@ -65,6 +67,9 @@ __all__ = [
 
 ID_OLDER_THAN_ORDER_NS: Final = 24 * 3600 * NANOS_PER_SECOND
 """An order that executes a quote got its id when the quote was accepted or confirmed."""
+
+_TABLES: Final = {MINUTE: t.candles, HOUR: t.hour_candles, DAY: t.day_candles}
+"""Where the candles of each period are stored once they are over."""
 
 Condition = ColumnElement[bool]
 
@@ -270,17 +275,39 @@ class HistoryQueries:
         rows = await self._page(t.lifecycle, c.lifecycle_id, filters, limit, before_id)
         return [LifecycleRow(*row) for row in rows]
 
-    async def candles(self, market_ticker: str, start_ts: int, end_ts: int) -> list[CandleRow]:
-        """Minutes with a change, ``start_ts <= candle.end_ts <= end_ts``, oldest first."""
-        c = t.candles.c
+    async def candles(
+        self, market_ticker: str, start_ts: int, end_ts: int, period: int = MINUTE
+    ) -> list[CandleRow]:
+        """Periods with a change, ``start_ts <= candle.end_ts <= end_ts``, oldest first.
+
+        ``period`` is 1, 60 or 1440 minutes. What is over is read as it is stored, so that an
+        hour or a day costs the same however much was traded in it.
+        """
+        after_ts = previous_end(period, period_end(period, start_ts))
+        last_ts = previous_end(period, period_end(period, end_ts + 1))
+        found: list[CandleRow] = []
+        # Days that are over, then the hours after them, then the minutes after those.
+        for stored in (DAY, HOUR, MINUTE):
+            if stored <= period:
+                part = await self._candles_after(_TABLES[stored], market_ticker, after_ts, last_ts)
+                found.extend(part)
+                if part:
+                    after_ts = part[-1].end_ts
+        return found if period == MINUTE else grouped(period, found)
+
+    async def _candles_after(
+        self, table: Table, market_ticker: str, after_ts: int, end_ts: int
+    ) -> list[CandleRow]:
+        c = table.c
         statement = (
-            select(t.candles)
+            select(table)
             .where(c.market_ticker == bindparam("market_ticker"))
-            .where(c.end_ts.between(bindparam("start_ts"), bindparam("end_ts")))
+            .where(c.end_ts > bindparam("after_ts"))
+            .where(c.end_ts <= bindparam("end_ts"))
             .order_by(c.end_ts)
         )
-        prepared = self._prepare(("candles",), lambda: statement)
-        values = {"market_ticker": market_ticker, "start_ts": start_ts, "end_ts": end_ts}
+        prepared = self._prepare((table.name,), lambda: statement)
+        values = {"market_ticker": market_ticker, "after_ts": after_ts, "end_ts": end_ts}
         rows = await self._read(prepared, values, long=True)
         return [CandleRow(*row) for row in rows]
 

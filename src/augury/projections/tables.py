@@ -256,30 +256,39 @@ escrow_remainders = Table(
 )
 """What a market's escrow held beyond its payouts, and the account that took it."""
 
-candles = Table(
-    "candles",
-    metadata,
-    Column("market_ticker", String, primary_key=True),
-    Column("end_ts", BigInteger, primary_key=True, autoincrement=False),
-    _number("bid_open"),
-    _number("bid_high"),
-    _number("bid_low"),
-    _number("bid_close"),
-    _number("ask_open"),
-    _number("ask_high"),
-    _number("ask_low"),
-    _number("ask_close"),
-    _number("price_open"),
-    _number("price_high"),
-    _number("price_low"),
-    _number("price_close"),
-    _number("previous_price"),
-    _number("last_price"),
-    _number("volume"),
-    _number("traded_value"),
-    _number("open_interest"),
-    sqlite_with_rowid=False,
-)
+
+def _candles(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("market_ticker", String, primary_key=True),
+        Column("end_ts", BigInteger, primary_key=True, autoincrement=False),
+        _number("bid_open"),
+        _number("bid_high"),
+        _number("bid_low"),
+        _number("bid_close"),
+        _number("ask_open"),
+        _number("ask_high"),
+        _number("ask_low"),
+        _number("ask_close"),
+        _number("price_open"),
+        _number("price_high"),
+        _number("price_low"),
+        _number("price_close"),
+        _number("previous_price"),
+        _number("last_price"),
+        _number("volume"),
+        _number("traded_value"),
+        _number("open_interest"),
+        sqlite_with_rowid=False,
+    )
+
+
+candles = _candles("candles")
+hour_candles = _candles("hour_candles")
+day_candles = _candles("day_candles")
+"""Hours and days that are over, put together from the minutes of ``candles``. The open ones of a
+market are not stored: its newest minutes, and hours, stand for them."""
 
 actions = Table(
     "actions",

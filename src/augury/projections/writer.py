@@ -16,7 +16,15 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from augury.core.applied import Applied
 from augury.projections import tables as t
-from augury.projections.candles import CandleBook
+from augury.projections.candles import (
+    DAY,
+    HOUR,
+    CandleBook,
+    Changed,
+    Resumed,
+    period_end,
+    previous_end,
+)
 from augury.projections.collector import Collector, Rows
 from augury.projections.database import HistoryDatabase
 from augury.projections.rows import CandleRow
@@ -62,12 +70,16 @@ class HistoryWriter:
         dialect = database.engine.dialect
         self._inserts = {name: Inserts(table, dialect) for name, table in INSERTED.items()}
         self._candles = Upserts(t.candles, dialect)
+        self._hour_candles = Upserts(t.hour_candles, dialect)
+        self._day_candles = Upserts(t.day_candles, dialect)
         # A provisional market may vanish and be listed again under its ticker.
         self._markets = Upserts(t.markets, dialect)
         self._rfqs = Upserts(t.rfqs, dialect)
         self._quotes = Upserts(t.quotes, dialect)
         self._move = move_position(dialect)
         self._newest_candle = _newest_candle(dialect)
+        self._minutes_between = _candles_between(t.candles, dialect)
+        self._hours_between = _candles_between(t.hour_candles, dialect)
         self._connection: PoolProxiedConnection | None = None
         self._cursor: Any = None
         self._collector: Collector | None = None
@@ -95,7 +107,7 @@ class HistoryWriter:
         self.position, self.time_ns = position
         self._connection, self._cursor = connection, cursor
         last_mark_ns = (last_mark[0] if last_mark else None) or 0
-        self._collector = Collector(CandleBook(self._read_newest_candle), last_mark_ns)
+        self._collector = Collector(CandleBook(self._read_open_candles), last_mark_ns)
 
     def write(self, records: Sequence[Applied]) -> None:
         """Project ``records``, which follow the position without a gap, or nothing of them.
@@ -136,7 +148,7 @@ class HistoryWriter:
                 connection.invalidate()
             connection.close()
 
-    def _insert(self, cursor: Any, rows: Rows, candles: list[CandleRow]) -> None:
+    def _insert(self, cursor: Any, rows: Rows, candles: Changed) -> None:
         for name, inserts in self._inserts.items():
             new = getattr(rows, name)
             if new:
@@ -147,16 +159,38 @@ class HistoryWriter:
             self._rfqs.run(cursor, rows.rfqs.values())
         if rows.quotes:
             self._quotes.run(cursor, rows.quotes.values())
-        if candles:
-            self._candles.run(cursor, map(candle_values, candles))
+        if candles.minutes:
+            self._candles.run(cursor, map(candle_values, candles.minutes))
+        if candles.hours:
+            self._hour_candles.run(cursor, map(candle_values, candles.hours))
+        if candles.days:
+            self._day_candles.run(cursor, map(candle_values, candles.days))
 
-    def _read_newest_candle(self, market_ticker: str) -> CandleRow | None:
+    def _read_open_candles(self, market_ticker: str) -> Resumed | None:
         cursor = self._cursor
         cursor.execute(
             self._newest_candle.sql, self._newest_candle.parameters(market_ticker=market_ticker)
         )
         row = cursor.fetchone()
-        return None if row is None else CandleRow(*row)
+        if row is None:
+            return None
+        minute = CandleRow(*row)
+        hour_end = period_end(HOUR, minute.end_ts)
+        hour_start = previous_end(HOUR, hour_end)
+        day_start = previous_end(DAY, period_end(DAY, hour_end))
+        return Resumed(
+            minute,
+            self._read_between(self._minutes_between, market_ticker, hour_start, minute.end_ts),
+            self._read_between(self._hours_between, market_ticker, day_start, hour_end),
+        )
+
+    def _read_between(
+        self, prepared: Prepared, market_ticker: str, after_ts: int, before_ts: int
+    ) -> list[CandleRow]:
+        cursor = self._cursor
+        values = {"market_ticker": market_ticker, "after_ts": after_ts, "before_ts": before_ts}
+        cursor.execute(prepared.sql, prepared.parameters(**values))
+        return [CandleRow(*row) for row in cursor.fetchall()]
 
 
 def _newest_candle(dialect: Dialect) -> Prepared:
@@ -166,5 +200,18 @@ def _newest_candle(dialect: Dialect) -> Prepared:
         .where(candles.market_ticker == bindparam("market_ticker"))
         .order_by(desc(candles.end_ts))
         .limit(1)
+    )
+    return Prepared(statement, dialect)
+
+
+def _candles_between(table: Table, dialect: Dialect) -> Prepared:
+    """Candles of a market that end after ``after_ts`` and before ``before_ts``."""
+    candles = table.c
+    statement = (
+        select(table)
+        .where(candles.market_ticker == bindparam("market_ticker"))
+        .where(candles.end_ts > bindparam("after_ts"))
+        .where(candles.end_ts < bindparam("before_ts"))
+        .order_by(candles.end_ts)
     )
     return Prepared(statement, dialect)
