@@ -69,13 +69,13 @@ ORDER: Final = "/portfolio/orders/{order_id}"
 GROUP: Final = "/portfolio/order_groups/{order_group_id}"
 EVENT: Final = "/events/{event_ticker}"
 MARKET: Final = "/markets/{ticker}"
+RFQ: Final = "/communications/rfqs/{rfq_id}"
+QUOTE: Final = "/communications/quotes/{quote_id}"
+RFQ_QUOTE: Final = RFQ + "/quotes/{quote_id}"
 _SUBACCOUNT: Final = (SUBACCOUNT,)
 
 # fmt: off
 BUILT: Final[tuple[Operation, ...]] = (
-RFQ: Final = "/communications/rfqs/{rfq_id}"
-QUOTE: Final = "/communications/quotes/{quote_id}"
-RFQ_QUOTE: Final = RFQ + "/quotes/{quote_id}"
     Operation("GetExchangeStatus", "GET", "/exchange/status", "exchange",
               "Whether the exchange works and trades",
               exchange.get_status, answers.ExchangeStatus),
@@ -228,12 +228,6 @@ RFQ_QUOTE: Final = RFQ + "/quotes/{quote_id}"
               portfolio.get_subaccount_transfers, answers.GetSubaccountTransfersResponse, READ,
               parameters=portfolio.TRANSFERS_PARAMETERS),
 
-    Operation("GetFCMOrders", "GET", "/fcm/orders", "clearing members",
-              "Orders of a customer, newest first",
-              fcm.get_fcm_orders, answers.GetOrdersResponse, READ,
-              parameters=fcm.FCM_ORDERS_PARAMETERS),
-    Operation("GetFCMPositions", "GET", "/fcm/positions", "clearing members",
-              "Positions of a customer, unsettled ones first",
     Operation("GetCommunicationsID", "GET", "/communications/id", "communications",
               "The pseudonym under which others meet the caller",
               communications.get_communications_id, answers.GetCommunicationsIDResponse, READ),
@@ -286,6 +280,12 @@ RFQ_QUOTE: Final = RFQ + "/quotes/{quote_id}"
               communications.confirm_quote, None, WRITE, bodies.EMPTY, status=204,
               extension=True),
 
+    Operation("GetFCMOrders", "GET", "/fcm/orders", "clearing members",
+              "Orders of a customer, newest first",
+              fcm.get_fcm_orders, answers.GetOrdersResponse, READ,
+              parameters=fcm.FCM_ORDERS_PARAMETERS),
+    Operation("GetFCMPositions", "GET", "/fcm/positions", "clearing members",
+              "Positions of a customer, unsettled ones first",
               fcm.get_fcm_positions, answers.GetPositionsResponse, READ,
               parameters=fcm.FCM_POSITIONS_PARAMETERS),
 

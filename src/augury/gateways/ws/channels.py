@@ -52,8 +52,8 @@ CHANNELS: Final[dict[str, Channel]] = {
         USER_ORDERS,
         MARKET_POSITIONS,
         ORDER_GROUP_UPDATES,
-        MARKET_LIFECYCLE,
         COMMUNICATIONS,
+        MARKET_LIFECYCLE,
         MULTIVARIATE_LIFECYCLE,
     )
 }

@@ -35,18 +35,18 @@ from augury.core.events import (
     OrderUpdated,
     PositionChanged,
     PriceLevelStructureChanged,
-    TickerChanged,
     QuoteUpdated,
     RfqUpdated,
+    TickerChanged,
     TradeExecuted,
 )
 from augury.core.state import Market
 from augury.core.units import PRICE_ONE
 from augury.gateways.ws import books, communications, messages
 from augury.gateways.ws.channels import (
+    COMMUNICATIONS,
     FILL,
     MARKET_LIFECYCLE,
-    COMMUNICATIONS,
     MARKET_POSITIONS,
     MULTIVARIATE_LIFECYCLE,
     ORDER_GROUP_UPDATES,
@@ -150,9 +150,9 @@ class Publisher:
             OrderGroupUpdated: self._order_group_updated,
             LevelChanged: self._level_changed,
             TickerChanged: self._ticker_changed,
-            MarketCreated: self._market_created,
             RfqUpdated: self._rfq_updated,
             QuoteUpdated: self._quote_updated,
+            MarketCreated: self._market_created,
             MarketStatusChanged: self._market_status_changed,
             MarketCloseTimeChanged: self._market_close_time_changed,
             MarketDetermined: self._market_determined,
@@ -376,8 +376,6 @@ class Publisher:
             ):
                 _send(b"ticker_v2", message, self._tickers_v2.for_market(ticker))
 
-    # --- lifecycle ---------------------------------------------------------------------------
-
     # --- requests for quotes -----------------------------------------------------------------
 
     def _rfq_updated(self, event: RfqUpdated) -> None:
@@ -423,6 +421,8 @@ class Publisher:
             shard = subscription.shard
             if shard is None or shard.holds(ticker):
                 yield subscription
+
+    # --- lifecycle ---------------------------------------------------------------------------
 
     def _market_created(self, event: MarketCreated) -> None:
         market = self._gate.state.markets.get(event.ticker)
