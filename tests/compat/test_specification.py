@@ -16,7 +16,18 @@ import pytest
 from augury.codec.text import parse_rfc3339
 from augury.core import commands as c
 from augury.gateways.rest.operations import BUILT, OPERATIONS, specification
-from tests.rest_harness import HOUR, RAIN, SCORE, SUN, RestExchange, key_pair, order, running
+from tests.rest_harness import (
+    HOUR,
+    RAIN,
+    SCORE,
+    SECOND,
+    SUN,
+    Caller,
+    RestExchange,
+    key_pair,
+    order,
+    running,
+)
 
 SPECIFICATION: dict[str, Any] = json.loads(
     (Path(__file__).parent / "data/specification.json").read_text()
@@ -39,7 +50,7 @@ class World:
     def __init__(self, exchange: RestExchange) -> None:
         self.exchange = exchange
         self.caller = exchange.member("somebody")
-        other = exchange.member("other")
+        self.other = other = exchange.member("other")
         caller = self.caller
         self.order = caller.order("buy", "yes", 40, 10, client_order_id="first")["order_id"]
         other.order("sell", "yes", 40, 4)
@@ -65,6 +76,7 @@ class World:
             "order_group_id"
         ]
         caller.post("/portfolio/subaccounts")
+        self.quotes_of_all_kinds()
         exchange.do(
             c.PublishAnnouncement("info", "Good morning.", "active", exchange.gate.now_ns())
         )
@@ -86,6 +98,42 @@ class World:
                 ),
             )
         )
+
+    def fresh_rfq(self, by: Caller | None = None) -> str:
+        """A request of the caller's, or of another's, in place of any earlier one."""
+        body = {"market_ticker": RAIN, "contracts": 3, "rest_remainder": False}
+        body["replace_existing"] = True
+        rfq_id: str = (by or self.caller).post("/communications/rfqs", body)["id"]
+        return rfq_id
+
+    def fresh_quote(self, maker: Caller, requester: Caller) -> str:
+        body = {"rfq_id": self.fresh_rfq(requester), "yes_bid": "0.3000", "no_bid": "0.6000"}
+        quote_id: str = maker.post("/communications/quotes", {**body, "rest_remainder": True})["id"]
+        return quote_id
+
+    def quotes_of_all_kinds(self) -> None:
+        """One executed, one replaced, one taken back, one not confirmed in time."""
+        executed = f"/communications/quotes/{self.fresh_quote(self.other, self.caller)}"
+        self.caller.expect(204, "PUT", f"{executed}/accept", {"accepted_side": "no"})
+        self.other.expect(204, "PUT", f"{executed}/confirm")
+        self.exchange.advance(60 * SECOND)
+        self.fresh_quote(self.caller, self.other)
+        self.caller.expect(
+            204, "DELETE", f"/communications/quotes/{self.fresh_quote(self.caller, self.other)}"
+        )
+        self.caller.expect(
+            204,
+            "PUT",
+            f"/communications/quotes/{self.fresh_quote(self.other, self.caller)}/accept",
+            {"accepted_side": "yes"},
+        )
+        self.exchange.advance(60 * SECOND)
+
+    def accepted_quote(self) -> str:
+        quote_id = self.fresh_quote(self.caller, self.other)
+        path = f"/communications/quotes/{quote_id}/accept"
+        self.other.expect(204, "PUT", path, {"accepted_side": "yes"})
+        return quote_id
 
     def fresh_order(self) -> str:
         order_id: str = self.caller.order("buy", "yes", 10, 5)["order_id"]
@@ -125,7 +173,11 @@ CALLS: dict[str, list[Call]] = {
         ("/events/SCORE-26MAR01-E?with_nested_markets=true", None),
     ],
     "GetEventMetadata": [("/events/RAIN-26MAR01/metadata", None)],
-    "GetMarkets": [("/markets", None), ("/markets?status=settled", None)],
+    "GetMarkets": [
+        ("/markets", None),
+        ("/markets?status=settled", None),
+        ("/markets?mve_filter=only", None),
+    ],
     "GetMarket": [(f"/markets/{ticker}", None) for ticker in (RAIN, SUN, SCORE)],
     "GetMarketOrderbook": [
         (f"/markets/{RAIN}/orderbook", None),
@@ -179,6 +231,45 @@ CALLS: dict[str, list[Call]] = {
     "GenerateApiKey": [("/api_keys/generate", {"name": "k", "scopes": ["read"]})],
     "DeleteApiKey": [("/api_keys/{key}", None)],
     "GetAccountApiLimits": [("/account/limits", None)],
+    "GetCommunicationsID": [("/communications/id", None)],
+    "GetRFQs": [
+        ("/communications/rfqs", None),
+        ("/communications/rfqs?status=closed&limit=1", None),
+        (f"/communications/rfqs?user_filter=self&market_ticker={RAIN}", None),
+    ],
+    "CreateRFQ": [
+        (
+            "/communications/rfqs",
+            {
+                "market_ticker": SUN,
+                "target_cost_centi_cents": 50_000,
+                "rest_remainder": True,
+                "replace_existing": True,
+            },
+        )
+    ],
+    "GetRFQ": [("/communications/rfqs/{rfq}", None)],
+    "DeleteRFQ": [("/communications/rfqs/{rfq}", None)],
+    "GetQuotes": [
+        ("/communications/quotes", None),
+        ("/communications/quotes?status=executed", None),
+        ("/communications/quotes?rfq_user_filter=self&limit=1", None),
+    ],
+    "CreateQuote": [
+        (
+            "/communications/quotes",
+            lambda world: {
+                "rfq_id": world.fresh_rfq(world.other),
+                "yes_bid": "0.1000",
+                "no_bid": "0",
+                "rest_remainder": False,
+            },
+        )
+    ],
+    "GetQuote": [("/communications/quotes/{quote}", None)],
+    "DeleteQuote": [("/communications/quotes/{quote}", None)],
+    "AcceptQuote": [("/communications/quotes/{received}/accept", {"accepted_side": "yes"})],
+    "ConfirmQuote": [("/communications/quotes/{accepted}/confirm", None)],
 }
 
 BY_ID = {operation.id: operation for operation in OPERATIONS}
@@ -206,6 +297,14 @@ def test_answers_have_the_specified_shape(world: World, operation_id: str) -> No
         path = path.replace("{order}", world.order).replace("{group}", world.group)
         if "{fresh}" in path:
             path = path.replace("{fresh}", world.fresh_order())
+        if "{rfq}" in path:
+            path = path.replace("{rfq}", world.fresh_rfq())
+        if "{quote}" in path:
+            path = path.replace("{quote}", world.fresh_quote(world.caller, world.other))
+        if "{received}" in path:
+            path = path.replace("{received}", world.fresh_quote(world.other, world.caller))
+        if "{accepted}" in path:
+            path = path.replace("{accepted}", world.accepted_quote())
         if "{key}" in path:
             made = world.caller.post("/api_keys/generate", {"name": "short-lived"})
             path = path.replace("{key}", made["api_key_id"])
