@@ -33,6 +33,7 @@ PAYLOADS = {
     "quote_created": "quoteCreatedPayload",
     "quote_accepted": "quoteAcceptedPayload",
     "quote_executed": "quoteExecutedPayload",
+    "multivariate_lookup": "multivariateLookupPayload",
 }
 
 LIFECYCLE = ("marketLifecycleV2Payload", "msg", "additional_metadata")

@@ -12,7 +12,7 @@ import pytest
 
 from augury.core import commands as c
 from tests.compat.published_clients import ASYNC, SYNC, load, published_client
-from tests.rest_harness import HOUR, RAIN, RAIN_MORE, Caller, RestExchange, running
+from tests.rest_harness import HOUR, RAIN, RAIN_MORE, SUN, Caller, RestExchange, running
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +149,48 @@ def test_order_groups_and_keys(client: Any) -> None:
     assert [key.name for key in client.get_api_keys().api_keys] == ["test", "second"]
     client.delete_api_key(generated.api_key_id)
     assert len(client.get_api_keys().api_keys) == 1
+
+
+def test_combos_are_created_found_and_traded(
+    exchange: RestExchange, client: Any, package: str, taker: Caller
+) -> None:
+    """The models know the sides as ``true`` and ``false``, in what is sent and what is read."""
+    models = load(package)
+    ticker = f"KXMVE{package.upper().replace('_', '')}"
+    now = exchange.gate.now_ns()
+    exchange.do(c.CreateSeries(ticker, "quadratic", 1_000_000, '{"title": "Combos"}'))
+    events = (("RAIN-26MAR01", False, 0, 1), ("SUN-26MAR01-E", False, 0, 1))
+    exchange.do(
+        c.CreateCollection(
+            f"{ticker}-R", ticker, now, now + HOUR, 2, 2, False, events, '{"title": "Both"}'
+        )
+    )
+    found = client.get_multivariate_event_collections(status="open", series_ticker=ticker)
+    assert [row.collection_ticker for row in found.multivariate_contracts] == [f"{ticker}-R"]
+    collection = client.get_multivariate_event_collection(f"{ticker}-R").multivariate_contract
+    assert collection.associated_event_tickers == ["RAIN-26MAR01", "SUN-26MAR01-E"]
+    legs = [
+        models.TickerPair(market_ticker=RAIN, event_ticker="RAIN-26MAR01", side="false"),
+        models.TickerPair(market_ticker=SUN, event_ticker="SUN-26MAR01-E", side="true"),
+    ]
+    created = client.create_market_in_multivariate_event_collection(
+        f"{ticker}-R", selected_markets=legs
+    )
+    looked_up = client.lookup_tickers_for_market_in_multivariate_event_collection(
+        f"{ticker}-R", selected_markets=legs
+    )
+    assert looked_up.market_ticker == created.market_ticker
+    (point,) = client.get_multivariate_event_collection_lookup_history(
+        f"{ticker}-R", lookback_seconds=60
+    ).lookup_points
+    assert [leg.side for leg in point.selected_markets] == ["false", "true"]
+    (event,) = client.get_multivariate_events(collection_ticker=f"{ticker}-R").events
+    assert event.event_ticker == created.event_ticker
+    client.create_order(
+        ticker=created.market_ticker, side="yes", action="buy", count=2, yes_price=20
+    )
+    taker.order("sell", "yes", 20, 2, created.market_ticker)
+    assert client.get_market(created.market_ticker).market.volume == 2
 
 
 def test_errors_arrive_as_the_exceptions_of_the_client(client: Any, package: str) -> None:

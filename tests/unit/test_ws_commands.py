@@ -108,7 +108,7 @@ FAULTS: list[tuple[object, int, str]] = [
     ),
     (command(channels=["orderbook"], market_ticker=RAIN), 8, "Unknown channel name"),
     (command(channels=["communication"]), 8, "Unknown channel name"),
-    (command(channels=["multivariate"]), 8, "Unknown channel name"),
+    (command(channels=["multiverse"]), 8, "Unknown channel name"),
     (command(channels=["trade", ""]), 8, "Unknown channel name"),
     (
         command(channels=["trade"], market_ticker=RAIN, market_tickers=[RAIN]),

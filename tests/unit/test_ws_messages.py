@@ -12,11 +12,15 @@ from augury.core.commands import (
     AmendOrder,
     CancelOrder,
     ChangeCloseTime,
+    CreateCollection,
+    CreateCombo,
     CreateOrderGroup,
+    CreateSeries,
     CreateSubaccount,
     DeleteOrderGroup,
     DetermineMarket,
     DisputeMarket,
+    LookUpCombo,
     PauseMarket,
     ReactivateMarket,
     ResetOrderGroup,
@@ -674,6 +678,63 @@ async def test_combo_markets_have_a_lifecycle_channel_of_their_own(
     assert message["type"] == "multivariate_market_lifecycle"
     assert message["sid"] == 2
     assert message["msg"]["event_type"] == "created"
+
+
+async def test_lookups_of_combos_are_told_to_whoever_listens(
+    gate: DirectGate, gateway: MemoryGateway, maker: int
+) -> None:
+    """Creating counts as a lookup; a subscription to one combo hears of no other."""
+    now = gate.now_ns()
+    gate.must(CreateSeries("KXMVETEST", "quadratic", 1_000_000, "{}"))
+    events = (("RAIN-26MAR01", False, 0, 0), ("SNOW-26MAR01", False, 0, 0))
+    gate.must(
+        CreateCollection(
+            "KXMVETEST-R", "KXMVETEST", now, now + 3600 * SECOND, 2, 2, False, events, "{}"
+        )
+    )
+    everything = gateway.connect()
+    await everything.subscribe("multivariate", "market_lifecycle_v2")
+    rain, snow = ("RAIN-26MAR01", RAIN, "no"), ("SNOW-26MAR01", SNOW, "yes")
+    gate.must(CreateCombo(maker, "KXMVETEST-R", (rain, snow)))
+    gate.must(CreateCombo(maker, "KXMVETEST-R", (rain, ("SNOW-26MAR01", SNOW, "no"))))
+    # The lifecycle of combos, their events included, is not told there.
+    messages = await everything.receive()
+    assert {message["type"] for message in messages} == {"multivariate_lookup"}
+    created, other = bodies(messages, "multivariate_lookup")
+    assert created["collection_ticker"] == "KXMVETEST-R"
+    assert created["market_ticker"].startswith(created["event_ticker"])
+    assert created["selected_markets"] == [
+        {"event_ticker": "RAIN-26MAR01", "market_ticker": RAIN, "side": "no"},
+        {"event_ticker": "SNOW-26MAR01", "market_ticker": SNOW, "side": "yes"},
+    ]
+    one = gateway.connect()
+    await one.subscribe("multivariate", market_ticker=other["market_ticker"])
+    gate.must(LookUpCombo(maker, "KXMVETEST-R", (rain, snow)))
+    assert await one.receive() == []
+    gate.must(LookUpCombo(maker, "KXMVETEST-R", (rain, ("SNOW-26MAR01", SNOW, "no"))))
+    assert bodies(await one.receive(), "multivariate_lookup") == [other]
+    assert len(bodies(await everything.receive(), "multivariate_lookup")) == 2
+
+
+async def test_a_new_combo_is_announced_with_the_names_of_its_legs(
+    gate: DirectGate, gateway: MemoryGateway, maker: int
+) -> None:
+    now = gate.now_ns()
+    gate.must(CreateSeries("KXMVETEST", "quadratic", 1_000_000, "{}"))
+    events = (("RAIN-26MAR01", False, 0, 0), ("SNOW-26MAR01", False, 0, 0))
+    gate.must(
+        CreateCollection(
+            "KXMVETEST-R", "KXMVETEST", now, now + 3600 * SECOND, 2, 2, False, events, "{}"
+        )
+    )
+    client = gateway.connect()
+    await client.subscribe("multivariate_market_lifecycle")
+    legs = (("RAIN-26MAR01", RAIN, "no"), ("SNOW-26MAR01", SNOW, "yes"))
+    gate.must(CreateCombo(maker, "KXMVETEST-R", legs))
+    (created,) = bodies(await client.receive(), "multivariate_market_lifecycle")
+    metadata = created["additional_metadata"]
+    assert metadata["title"] == "no Rain,yes Rain"
+    assert metadata["custom_strike"]["Associated Markets"] == f"{RAIN},{SNOW}"
 
 
 async def test_descriptions_that_are_no_json_objects_do_no_harm(

@@ -39,7 +39,7 @@ def create_collection(step: Step, command: CreateCollection) -> None:
         raise Rejection(reject.NOT_FOUND, command.series_ticker)
     if command.close_ns <= command.open_ns:
         raise Rejection(reject.INVALID_PARAMETERS, "close_date must be after open_date")
-    if not 2 <= command.size_min <= command.size_max:
+    if command.size_min < 2 or (command.size_max and command.size_max < command.size_min):
         raise Rejection(reject.INVALID_PARAMETERS, "size_min and size_max")
     seen: set[str] = set()
     for ticker, _, size_min, size_max in command.associated_events:
@@ -165,7 +165,8 @@ def unlist(state: Exchange, combo: Market) -> None:
 
 def check_legs(state: Exchange, collection: Collection, legs: tuple[Leg, ...]) -> None:
     """Refuse a selection that the collection does not allow or that contradicts itself."""
-    if not collection.size_min <= len(legs) <= collection.size_max:
+    most = collection.size_max or len(legs)
+    if not collection.size_min <= len(legs) <= most:
         raise Rejection(reject.INVALID_MARKET_COMBINATION, "number of legs")
     allowed = {entry[0]: entry for entry in collection.associated_events}
     seen: dict[str, str] = {}

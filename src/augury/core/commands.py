@@ -508,7 +508,8 @@ class CreateCollection(Command):
     """Define which legs may be combined.
 
     ``associated_events`` are (event ticker, is_yes_only, size_min, size_max) with 0 for a
-    missing size. ``is_ordered`` makes the order of legs part of a combo's identity.
+    missing size; 0 as ``size_max`` of the collection is no limit, too. ``is_ordered`` makes the
+    order of legs part of a combo's identity.
     """
 
     ticker: str

@@ -98,7 +98,7 @@ class RestGateway:
             gate,
             history,
             queries,
-            MarketRows(statistics, gate.now_ns),
+            MarketRows(statistics, gate.now_ns, lambda: gate.state.markets),
             self.limiter,
             settings,
         )

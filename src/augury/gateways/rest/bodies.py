@@ -25,6 +25,11 @@ Count = Annotated[
     Meta(description="Contracts as a decimal string with up to 2 decimals.", examples=["10.00"]),
 ]
 Subaccount = Annotated[int, Meta(ge=0, le=32)]
+BookSide = Literal["bid", "ask"]
+ExchangeIndex = Annotated[
+    int,
+    Meta(ge=-1, le=0, description="The shard; there is one, number 0. -1 lets the server choose."),
+]
 
 
 class CreateOrderRequest(msgspec.Struct):
@@ -104,6 +109,64 @@ class DecreaseOrderRequest(msgspec.Struct):
     reduce_to: int | None = None
     reduce_to_fp: Count | None = None
     subaccount: Subaccount | None = None
+
+
+class CreateOrderV2Request(msgspec.Struct):
+    """An order seen from the YES side: ``bid`` buys YES at ``price``, ``ask`` sells it."""
+
+    ticker: str
+    side: BookSide
+    count: Count
+    price: Dollars
+    time_in_force: TimeInForce
+    self_trade_prevention_type: SelfTradePrevention
+    client_order_id: str | None = None
+    expiration_time: int | None = None
+    post_only: bool | None = None
+    reduce_only: bool | None = None
+    order_group_id: str | None = None
+    cancel_order_on_pause: bool | None = None
+    subaccount: Subaccount | None = None
+    subtrader_id: str | None = None
+    exchange_index: ExchangeIndex | None = None
+
+
+class BatchCreateOrdersV2Request(msgspec.Struct):
+    """Orders carried out in this order, each for itself."""
+
+    orders: list[CreateOrderV2Request]
+
+
+class CancelItemV2(msgspec.Struct):
+    order_id: str
+    subaccount: Subaccount | None = None
+    exchange_index: ExchangeIndex | None = None
+
+
+class BatchCancelOrdersV2Request(msgspec.Struct):
+    """Orders to cancel; those that name no subaccount are of the primary one."""
+
+    orders: list[CancelItemV2]
+
+
+class AmendOrderV2Request(msgspec.Struct):
+    """New price and size of a resting order. ``count`` includes what is filled already."""
+
+    ticker: str
+    side: BookSide
+    price: Dollars
+    count: Count
+    client_order_id: str | None = None
+    updated_client_order_id: str | None = None
+    exchange_index: ExchangeIndex | None = None
+
+
+class DecreaseOrderV2Request(msgspec.Struct):
+    """Either by how much or to what."""
+
+    reduce_by: Count | None = None
+    reduce_to: Count | None = None
+    exchange_index: ExchangeIndex | None = None
 
 
 class QueuePositionsRequest(msgspec.Struct):
@@ -192,6 +255,42 @@ class AnyAcceptQuoteRequest(msgspec.Struct):
     accepted_side: Literal["yes", "no", "true", "false"] | bool
 
 
+class TickerPair(msgspec.Struct):
+    """One leg: a market, its event, and the side that has to win."""
+
+    market_ticker: str
+    event_ticker: str
+    side: Side
+
+
+class CreateMarketInMultivariateEventCollectionRequest(msgspec.Struct):
+    """The legs of a combo. ``with_market_payload`` asks for the whole market in the answer."""
+
+    selected_markets: list[TickerPair]
+    with_market_payload: bool | None = None
+
+
+class LookupTickersForMarketInMultivariateEventCollectionRequest(msgspec.Struct):
+    """The legs of a combo that was created before."""
+
+    selected_markets: list[TickerPair]
+
+
+class AnyTickerPair(msgspec.Struct):
+    """Clients up to 3.2 send ``true`` and ``false`` for YES and NO."""
+
+    market_ticker: str
+    event_ticker: str
+    side: Literal["yes", "no", "true", "false"] | bool
+
+
+class AnyComboRequest(msgspec.Struct):
+    """Both requests about combos, in the form of any generation."""
+
+    selected_markets: list[AnyTickerPair]
+    with_market_payload: bool | None = None
+
+
 class EmptyRequest(msgspec.Struct):
     """Nothing needs to be sent; an empty body will do."""
 
@@ -240,6 +339,11 @@ BATCH_CREATE_ORDERS: Final = Body(BatchCreateOrdersRequest, RawBatch)
 BATCH_CANCEL_ORDERS: Final = body(BatchCancelOrdersRequest)
 AMEND_ORDER: Final = body(AmendOrderRequest)
 DECREASE_ORDER: Final = body(DecreaseOrderRequest)
+CREATE_ORDER_V2: Final = body(CreateOrderV2Request)
+BATCH_CREATE_ORDERS_V2: Final = Body(BatchCreateOrdersV2Request, RawBatch)
+BATCH_CANCEL_ORDERS_V2: Final = body(BatchCancelOrdersV2Request)
+AMEND_ORDER_V2: Final = body(AmendOrderV2Request)
+DECREASE_ORDER_V2: Final = body(DecreaseOrderV2Request)
 QUEUE_POSITIONS: Final = body(QueuePositionsRequest)
 CREATE_ORDER_GROUP: Final = body(CreateOrderGroupRequest, optional=True)
 UPDATE_ORDER_GROUP_LIMIT: Final = body(UpdateOrderGroupLimitRequest)
@@ -249,4 +353,8 @@ GENERATE_API_KEY: Final = body(GenerateApiKeyRequest)
 CREATE_RFQ: Final = body(CreateRFQRequest)
 CREATE_QUOTE: Final = body(CreateQuoteRequest)
 ACCEPT_QUOTE: Final = Body(AcceptQuoteRequest, AnyAcceptQuoteRequest)
+CREATE_COMBO: Final = Body(CreateMarketInMultivariateEventCollectionRequest, AnyComboRequest)
+LOOK_UP_COMBO: Final = Body(
+    LookupTickersForMarketInMultivariateEventCollectionRequest, AnyComboRequest
+)
 EMPTY: Final = body(EmptyRequest, optional=True)

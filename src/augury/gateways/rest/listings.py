@@ -20,6 +20,7 @@ from augury.core.state import (
 )
 from augury.core.state import Series as LiveSeries
 from augury.core.units import PPM, QUANTITY_ONE
+from augury.gateways import combos
 from augury.gateways.rest import parameters
 from augury.gateways.rest.answers import (
     EventData,
@@ -45,7 +46,6 @@ from augury.gateways.rest.descriptions import (
     texts,
 )
 from augury.gateways.rest.errors import not_found
-from augury.gateways.rest.market_rows import MULTIVARIATE_PREFIX
 from augury.gateways.rest.parameters import (
     CURSOR,
     SERIES_TICKER,
@@ -201,7 +201,7 @@ async def get_events(services: Services, request: Request) -> GetEventsResponse:
     for event in candidates:
         if after is not None and event.id >= after[0]:
             continue
-        if event.ticker.startswith(MULTIVARIATE_PREFIX):
+        if combos.is_combo(event.ticker):
             continue
         if series_ticker and event.series.ticker != series_ticker:
             continue
@@ -216,7 +216,7 @@ async def get_events(services: Services, request: Request) -> GetEventsResponse:
         del found[page:]
         cursor = services.next_cursor(request, (found[-1].id,))
     nested = request.value(WITH_NESTED_MARKETS)
-    rows = [_event_row(services, request, event, nested) for event in found]
+    rows = [event_row(services, request, event, nested) for event in found]
     milestones: list[Milestone] = []
     if request.value(WITH_MILESTONES):
         milestones = _related_milestones(state, {event.ticker for event in found})
@@ -234,7 +234,7 @@ def _has_market(state: Exchange, event: ListedEvent, status: str, min_close_ns: 
 def _related_milestones(state: Exchange, tickers: set[str]) -> list[Milestone]:
     """Milestones of any of the events, in the order of their start."""
     related = [
-        _milestone_row(key, found)
+        milestone_row(key, found)
         for key, details in state.documents.get("milestone", {}).items()
         if not tickers.isdisjoint(texts(found := description(details), "related_event_tickers"))
     ]
@@ -242,7 +242,7 @@ def _related_milestones(state: Exchange, tickers: set[str]) -> list[Milestone]:
     return related
 
 
-def _milestone_row(key: str, found: Description) -> Milestone:
+def milestone_row(key: str, found: Description) -> Milestone:
     start_date = text(found, "start_date")
     return Milestone(
         id=key,
@@ -263,7 +263,7 @@ def _milestone_row(key: str, found: Description) -> Milestone:
 async def get_event(services: Services, request: Request) -> GetEventResponse:
     """The markets stand beside the event, and when nested also inside it."""
     event = _find_event(services, request)
-    row = _event_row(services, request, event, request.value(WITH_NESTED_MARKETS))
+    row = event_row(services, request, event, request.value(WITH_NESTED_MARKETS))
     return GetEventResponse(row, _market_rows(services, request, event))
 
 
@@ -296,13 +296,15 @@ def _find_event(services: Services, request: Request) -> ListedEvent:
     return event
 
 
-def _event_row(services: Services, request: Request, event: ListedEvent, nested: bool) -> EventData:
+def event_row(services: Services, request: Request, event: ListedEvent, nested: bool) -> EventData:
+    """The row of one event. Nobody describes combos, so they have a name in common."""
     found = description(event.details)
+    combo = combos.is_combo(event.ticker)
     return EventData(
         event_ticker=event.ticker,
         series_ticker=event.series.ticker,
-        sub_title=text(found, "sub_title"),
-        title=text(found, "title"),
+        sub_title=text(found, "sub_title") or (combos.EVENT_SUB_TITLE if combo else ""),
+        title=text(found, "title") or (combos.EVENT_TITLE if combo else ""),
         collateral_return_type=event.collateral_return_type,
         mutually_exclusive=event.mutually_exclusive,
         category=text(found, "category") or text(description(event.series.details), "category"),

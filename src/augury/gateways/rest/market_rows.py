@@ -4,7 +4,7 @@ Owns the computed fields and a cache of encoded markets: between two changes of 
 is the same bytes, so a list of a hundred markets costs little more than joining them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import msgspec
@@ -14,6 +14,7 @@ from augury.codec.text import count_fp, price_dollars, rfc3339
 from augury.core.state import AMENDED, DETERMINED, DISPUTED, FINALIZED
 from augury.core.state import Market as LiveMarket
 from augury.core.units import NANOS_PER_SECOND, PRICE_ONE, PRICES_PER_CENT, QUANTITY_ONE
+from augury.gateways import combos
 from augury.gateways.profiles import market_result, market_status
 from augury.gateways.rest.answers import Market, MveSelectedLeg, Number, PriceRange
 from augury.gateways.rest.descriptions import (
@@ -27,8 +28,6 @@ from augury.gateways.rest.descriptions import (
     text,
 )
 from augury.projections.market_stats import DayStats, MarketStats
-
-MULTIVARIATE_PREFIX: Final = "KXMVE"
 
 STRIKE_TYPES: Final = frozenset(
     {
@@ -60,16 +59,25 @@ def price_number(price: int) -> Number:
 
 def is_multivariate(market: LiveMarket) -> bool:
     """Whether the market is a combination of others."""
-    return market.event.ticker.startswith(MULTIVARIATE_PREFIX) or bool(
-        text(description(market.details), "mve_collection_ticker")
+    return (
+        bool(market.legs)
+        or combos.is_combo(market.event.ticker)
+        or bool(text(description(market.details), "mve_collection_ticker"))
     )
 
 
 class MarketRows:
     """Builds market rows and keeps them encoded, per profile, until something in them changes."""
 
-    def __init__(self, statistics: MarketStats, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        statistics: MarketStats,
+        now_ns: Callable[[], int],
+        markets: Callable[[], Mapping[str, LiveMarket]],
+    ) -> None:
+        """``markets`` returns all markets by ticker; combos tell of their legs."""
         self._statistics = statistics
+        self._markets = markets
         self._now_ns = now_ns
         self._encoder = msgspec.json.Encoder()
         self._rows: dict[str, dict[int, tuple[tuple[object, ...], msgspec.Raw]]] = {}
@@ -94,20 +102,31 @@ class MarketRows:
             market.volume,
             market.open_interest,
             day,
+            _leg_values(market, self._markets()) if market.legs else None,
         )
         cached = rows.get(market.id)
         if cached is not None and cached[0] == key:
             return cast(Market, cached[1])
-        raw = msgspec.Raw(self._encoder.encode(build(market, profile, day)))
+        raw = msgspec.Raw(self._encoder.encode(build(market, profile, day, self._markets())))
         if len(rows) >= _CACHED_ROWS:
             rows.clear()
         rows[market.id] = (key, raw)
         return cast(Market, raw)
 
 
-def build(market: LiveMarket, profile: str, day: DayStats) -> Market:
+def build(
+    market: LiveMarket, profile: str, day: DayStats, markets: Mapping[str, LiveMarket]
+) -> Market:
     """The row of one market. An empty side shows as bid 0 and ask $1."""
     found = description(market.details)
+    collection = optional_text(found, "mve_collection_ticker")
+    legs = UNSET if collection is UNSET else _described_legs(found)
+    category = text(found, "category") or text(description(market.event.details), "category")
+    if market.legs:
+        found = {**combos.details(market, markets), **found}
+        collection = market.collection_ticker
+        legs = _legs(market, markets)
+        category = category or text(description(market.event.series.details), "category")
     bid, ask = market.bids.best, market.asks.best
     yes_bid, bid_size = (0, 0) if bid is None else (bid.price, bid.quantity)
     yes_ask, ask_size = (PRICE_ONE, 0) if ask is None else (ask.price, ask.quantity)
@@ -119,7 +138,6 @@ def build(market: LiveMarket, profile: str, day: DayStats) -> Market:
         settlement_value = market.settlement_value // PRICES_PER_CENT
         settlement_value_dollars = price_dollars(market.settlement_value)
     strike_type = text(found, "strike_type")
-    collection = optional_text(found, "mve_collection_ticker")
     return Market(
         ticker=market.ticker,
         event_ticker=market.event.ticker,
@@ -168,7 +186,7 @@ def build(market: LiveMarket, profile: str, day: DayStats) -> Market:
         result=market_result(market.result, profile),
         can_close_early=market.can_close_early,
         expiration_value=market.expiration_value,
-        category=text(found, "category") or text(description(market.event.details), "category"),
+        category=category,
         risk_limit_cents=integer(found, "risk_limit_cents"),
         rules_primary=text(found, "rules_primary"),
         rules_secondary=text(found, "rules_secondary"),
@@ -191,7 +209,7 @@ def build(market: LiveMarket, profile: str, day: DayStats) -> Market:
         functional_strike=optional_text(found, "functional_strike"),
         custom_strike=mapping(found, "custom_strike") or UNSET,
         mve_collection_ticker=collection,
-        mve_selected_legs=UNSET if collection is UNSET else _legs(found),
+        mve_selected_legs=legs,
         primary_participant_key=optional_text(found, "primary_participant_key"),
         is_provisional=True if market.is_provisional else UNSET,
     )
@@ -201,7 +219,26 @@ def _time(ns: int) -> str | UnsetType:
     return rfc3339(ns) if ns else UNSET
 
 
-def _legs(found: Description) -> list[MveSelectedLeg]:
+def _legs(market: LiveMarket, markets: Mapping[str, LiveMarket]) -> list[MveSelectedLeg]:
+    values = _leg_values(market, markets)
+    return [
+        MveSelectedLeg(*leg, UNSET if value is None else price_dollars(value))
+        for leg, value in zip(market.legs, values, strict=True)
+    ]
+
+
+def _leg_values(market: LiveMarket, markets: Mapping[str, LiveMarket]) -> tuple[int | None, ...]:
+    """What a YES contract of each leg pays; None while that is not known."""
+    found: list[int | None] = []
+    for _, ticker, _ in market.legs:
+        leg = markets.get(ticker)
+        known = leg is not None and leg.status in _RESULT_KNOWN and leg.result != "void"
+        found.append(leg.settlement_value if leg is not None and known else None)
+    return tuple(found)
+
+
+def _described_legs(found: Description) -> list[MveSelectedLeg]:
+    """Of a combo that was imported: its legs are only told about."""
     legs: list[dict[str, Any]] = mappings(found, "mve_selected_legs")
     return [
         MveSelectedLeg(

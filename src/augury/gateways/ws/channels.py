@@ -39,6 +39,7 @@ ORDER_GROUP_UPDATES: Final = Channel(
 )
 COMMUNICATIONS: Final = Channel("communications", private=True, markets="ignored", sharded=True)
 MARKET_LIFECYCLE: Final = Channel("market_lifecycle_v2", markets="ignored")
+MULTIVARIATE: Final = Channel("multivariate")
 MULTIVARIATE_LIFECYCLE: Final = Channel("multivariate_market_lifecycle", markets="ignored")
 
 CHANNELS: Final[dict[str, Channel]] = {
@@ -54,6 +55,7 @@ CHANNELS: Final[dict[str, Channel]] = {
         ORDER_GROUP_UPDATES,
         COMMUNICATIONS,
         MARKET_LIFECYCLE,
+        MULTIVARIATE,
         MULTIVARIATE_LIFECYCLE,
     )
 }

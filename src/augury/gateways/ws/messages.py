@@ -25,6 +25,7 @@ from augury.codec.text import (
     seconds,
 )
 from augury.core.events import (
+    ComboLookedUp,
     EventCreated,
     MarketCreated,
     MarketDetermined,
@@ -36,6 +37,7 @@ from augury.core.events import (
 )
 from augury.core.state import Exchange
 from augury.core.units import BID, PRICE_ONE, direction_of
+from augury.gateways import combos
 from augury.gateways.profiles import CURRENT, market_result
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -447,6 +449,8 @@ def market_created(event: MarketCreated, state: Exchange) -> bytes:
     details = _object(event.details)
     listed = state.events.get(event.event_ticker)
     market = state.markets.get(event.ticker)
+    if market is not None and market.legs:
+        details = {**combos.details(market, state.markets), **details}
     metadata: dict[str, Any] = {
         "name": _text(_object(listed.details), "title") if listed is not None else "",
         "title": _text(details, "title"),
@@ -558,6 +562,24 @@ def event_created(event: EventCreated) -> bytes:
     if isinstance(strike_period, str) and strike_period:
         message["strike_period"] = strike_period
     return _encode(message)
+
+
+# --- combos ------------------------------------------------------------------------------------
+
+
+def combo_looked_up(event: ComboLookedUp) -> bytes:
+    """``multivariate_lookup``, for combos created as well."""
+    return _encode(
+        {
+            "collection_ticker": event.collection_ticker,
+            "event_ticker": event.event_ticker,
+            "market_ticker": event.market_ticker,
+            "selected_markets": [
+                {"event_ticker": event_ticker, "market_ticker": market_ticker, "side": side}
+                for event_ticker, market_ticker, side in event.legs
+            ],
+        }
+    )
 
 
 def _text(details: dict[str, Any], name: str) -> str:

@@ -21,6 +21,7 @@ from augury.codec.ids import format_id, parse_id
 from augury.core.applied import Applied
 from augury.core.events import (
     ApiKeyRemoved,
+    ComboLookedUp,
     Event,
     EventCreated,
     LevelChanged,
@@ -42,12 +43,14 @@ from augury.core.events import (
 )
 from augury.core.state import Market
 from augury.core.units import PRICE_ONE
+from augury.gateways.combos import is_combo
 from augury.gateways.ws import books, communications, messages
 from augury.gateways.ws.channels import (
     COMMUNICATIONS,
     FILL,
     MARKET_LIFECYCLE,
     MARKET_POSITIONS,
+    MULTIVARIATE,
     MULTIVARIATE_LIFECYCLE,
     ORDER_GROUP_UPDATES,
     ORDERBOOK_DELTA,
@@ -66,9 +69,6 @@ from augury.gateways.ws.errors import INTERNAL_ERROR, TEXTS
 from augury.gateways.ws.frames import text_frame
 from augury.gateways.ws.registry import ChannelIndex, Registry
 from augury.ports.exchange import ExchangeGate
-
-MULTIVARIATE_PREFIX: Final = "KXMVE"
-"""Markets whose lifecycle has a channel of its own (websocket.md, section 10)."""
 
 SNAPSHOT_BYTES_PER_TURN: Final = 64 * 1024
 """How much of one connection's snapshots is made before others get their turn."""
@@ -141,6 +141,7 @@ class Publisher:
         self._order_groups = channels[ORDER_GROUP_UPDATES.name]
         self._communications = channels[COMMUNICATIONS.name]
         self._lifecycle = channels[MARKET_LIFECYCLE.name]
+        self._multivariate = channels[MULTIVARIATE.name]
         self._multivariate_lifecycle = channels[MULTIVARIATE_LIFECYCLE.name]
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             TradeExecuted: self._trade_executed,
@@ -160,6 +161,7 @@ class Publisher:
             MarketUpdated: self._market_updated,
             PriceLevelStructureChanged: self._price_level_structure_changed,
             EventCreated: self._event_created,
+            ComboLookedUp: self._combo_looked_up,
             ApiKeyRemoved: self._api_key_removed,
         }
 
@@ -468,8 +470,17 @@ class Publisher:
         )
 
     def _event_created(self, event: EventCreated) -> None:
-        if not event.ticker.startswith(MULTIVARIATE_PREFIX) and self._lifecycle.everywhere:
+        if not is_combo(event.ticker) and self._lifecycle.everywhere:
             _send(b"event_lifecycle", messages.event_created(event), self._lifecycle.everywhere)
+
+    def _combo_looked_up(self, event: ComboLookedUp) -> None:
+        ticker = event.market_ticker
+        if self._multivariate.is_watched(ticker):
+            _send(
+                b"multivariate_lookup",
+                messages.combo_looked_up(event),
+                self._multivariate.for_market(ticker),
+            )
 
     def _send_lifecycle(
         self, ticker: str, encode: Callable[[], bytes], *, later: bool = False
@@ -477,7 +488,7 @@ class Publisher:
         """``later`` messages did not exist in 3.6.0, whose clients may refuse an unknown
         ``event_type``; only connections of the profile ``latest`` get them."""
         index: ChannelIndex
-        if ticker.startswith(MULTIVARIATE_PREFIX):
+        if is_combo(ticker):
             index, kind = self._multivariate_lifecycle, b"multivariate_market_lifecycle"
         else:
             index, kind = self._lifecycle, b"market_lifecycle_v2"
