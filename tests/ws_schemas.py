@@ -44,7 +44,8 @@ DECIDED: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     # 0 for no last trade and no bid, 100 for no ask (section 5).
     (("tickerPayload", "msg", "price"), {"minimum": 0}),
     (("tickerPayload", "msg", "yes_bid"), {"minimum": 0}),
-    (("tickerPayload", "msg", "yes_ask"), {"maximum": 100}),
+    # An ask below a cent rounds down to 0 as well (compat.md, section 1).
+    (("tickerPayload", "msg", "yes_ask"), {"minimum": 0, "maximum": 100}),
     # Less than a whole contract rounds down to none (compat.md, section 1).
     (("tradePayload", "msg", "count"), {"minimum": 0}),
     (("fillPayload", "msg", "count"), {"minimum": 0}),

@@ -41,9 +41,10 @@ _IDS: Final = {
 _MONEY: Final = frozenset(
     {
         "amount", "balance_precision", "buy_max_cost", "cash", "cash_change", "cost", "fee",
-        "fees_paid", "maker_cost", "maker_fees", "no_cost", "realized_pnl", "rebate", "revenue",
-        "rfq_target_cost", "rounding_fee", "taker_cost", "taker_fees", "target_cost", "total",
-        "trade_fee", "traded_cost", "yes_cost",
+        "fees_paid", "from_cash_change", "house", "maker_cost", "maker_fees", "no_cost",
+        "realized_pnl", "rebate", "revenue", "rfq_target_cost", "rounding_fee", "taker_cost",
+        "taker_fees", "target_cost", "to_cash_change", "total", "trade_fee", "traded_cost",
+        "yes_cost",
     }
 )  # fmt: skip
 _COUNTS: Final = frozenset({"contracts_limit", "delta", "open_interest", "position", "volume"})
