@@ -45,10 +45,11 @@ def closable(holding: Holding, direction: int) -> int:
     return max(0, quantity)
 
 
-def add(order: Order) -> OwnSide:
+def add(order: Order) -> None:
     """Count an order's remaining quantity; ``refresh`` then applies it to the account."""
-    side = own_side(order.holding, order.direction)
-    level = _find_level(side, order.price)
+    holding = order.holding
+    side = own_side(holding, order.direction)
+    level = _find_level(holding, side, order.price)
     order.own_level = level
     remaining = order.remaining
     side.resting_quantity += remaining
@@ -63,28 +64,27 @@ def add(order: Order) -> OwnSide:
         side.gross += remaining // order.market.lot * level.unit
         if level.slack:
             side.gross += level.slack - order.rounding
-    return side
 
 
-def take(order: Order, quantity: int) -> OwnSide:
+def take(order: Order, quantity: int) -> None:
     """Stop counting ``quantity`` of an order that goes on."""
     level = order.own_level
     assert level is not None
-    side = level.side
+    side = own_side(order.holding, order.direction)
     side.resting_quantity -= quantity
     if order.reduce_only:
         level.reduce_only_quantity -= quantity
     else:
         level.quantity -= quantity
         side.gross -= quantity // order.market.lot * level.unit
-    return side
 
 
-def drop(order: Order, quantity: int) -> OwnSide:
+def drop(order: Order, quantity: int) -> None:
     """Stop counting an order of which only ``quantity`` was left to count."""
     level = order.own_level
     assert level is not None
-    side = take(order, quantity)
+    take(order, quantity)
+    side = own_side(order.holding, order.direction)
     order.own_level = None
     if order.reduce_only:
         level.reduce_only_orders -= 1
@@ -97,8 +97,7 @@ def drop(order: Order, quantity: int) -> OwnSide:
     if level.orders == 0 and level.reduce_only_orders == 0:
         side.levels.remove(level)
         if level.ragged:
-            side.holding.account.ragged_levels -= 1
-    return side
+            order.account.ragged_levels -= 1
 
 
 def collect_rounding(order: Order, amount: int) -> None:
@@ -111,27 +110,31 @@ def collect_rounding(order: Order, amount: int) -> None:
     else:
         level.rounding += amount
         if level.slack:
-            level.side.gross -= amount
+            own_side(order.holding, order.direction).gross -= amount
 
 
-def refresh(side: OwnSide) -> None:
-    """Bring the account's reserve in line with a side's orders and the position."""
+def refresh(holding: Holding) -> None:
+    """Bring the account's reserve in line with the holding's orders and position."""
+    refresh_side(holding, holding.bids)
+    refresh_side(holding, holding.asks)
+
+
+def refresh_side(holding: Holding, side: OwnSide) -> None:
+    """The same where only the orders of one side have changed."""
     reserve = side.gross
-    holding = side.holding
     account = holding.account
     if holding.quantity and reserve:
         left = closable(holding, side.direction)
         if left:
             reserve -= _credit(side, left, holding.market.lot)
     if account.netting or side.full:
-        reserve = _refresh_netted(side, reserve)
+        reserve = _refresh_netted(holding, side, reserve)
     account.exact_reserve += reserve - side.reserve
     side.reserve = reserve
 
 
-def _refresh_netted(side: OwnSide, closing_first: int) -> int:
+def _refresh_netted(holding: Holding, side: OwnSide, closing_first: int) -> int:
     """Count a side in its event, or no longer; returns what the side itself holds back."""
-    holding = side.holding
     account = holding.account
     event = holding.market.event
     if account.netting and event.collateral_return_type:
@@ -184,11 +187,11 @@ def reprice(market: Market) -> None:
             for level in side.levels:
                 if level.ragged:
                     holding.account.ragged_levels -= 1
-                _set_terms(level)
+                _set_terms(level, holding, side.direction)
                 side.gross += level.quantity // market.lot * level.unit
                 if level.slack:
                     side.gross += level.orders * level.slack - level.rounding
-            refresh(side)
+        refresh(holding)
 
 
 def _credit(side: OwnSide, closable_quantity: int, lot: int) -> int:
@@ -208,7 +211,7 @@ def _credit(side: OwnSide, closable_quantity: int, lot: int) -> int:
     return credit
 
 
-def _find_level(side: OwnSide, price: int) -> OwnLevel:
+def _find_level(holding: Holding, side: OwnSide, price: int) -> OwnLevel:
     """The level at ``price``, made if need be."""
     levels = side.levels
     descending = side.direction == BID
@@ -222,19 +225,17 @@ def _find_level(side: OwnSide, price: int) -> OwnLevel:
             low = middle + 1
         else:
             high = middle
-    level = OwnLevel(side, price)
-    _set_terms(level)
+    level = OwnLevel(price)
+    _set_terms(level, holding, side.direction)
     levels.insert(low, level)
     return level
 
 
-def _set_terms(level: OwnLevel) -> None:
+def _set_terms(level: OwnLevel, holding: Holding, direction: int) -> None:
     """What an order at this level may cost under the present fees and grid."""
-    side = level.side
-    holding = side.holding
     market = holding.market
     precision = holding.account.member.balance_precision
-    own_price = level.price if side.direction == BID else PRICE_ONE - level.price
+    own_price = level.price if direction == BID else PRICE_ONE - level.price
     cost = own_price * market.lot
     fee = market.event.series.fees.worst_case(market.lot, own_price)
     level.unit = cost + fee

@@ -283,7 +283,8 @@ def remove(step: Step, order: Order, reason: str) -> None:
 def close(step: Step, order: Order, reason: str) -> None:
     """Cancel what remains of an order that is not in the book."""
     order.reduced += order.remaining
-    step.touch_side(collateral.drop(order, order.remaining))
+    collateral.drop(order, order.remaining)
+    step.touch_side(order)
     order.remaining = 0
     order.status = CANCELED
     step.touch_order(order, reason)

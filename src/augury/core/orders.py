@@ -144,15 +144,24 @@ def hold(order: Order) -> bool:
     nothing available, so that a position can always be closed.
     """
     account = order.account
-    collateral.refresh(collateral.add(order))
+    side = collateral.own_side(order.holding, order.direction)
+    collateral.add(order)
+    collateral.refresh_side(order.holding, side)
     available = account.available
     if available >= 0:
         return True
-    collateral.refresh(collateral.drop(order, order.remaining))
+    release(order)
     if available < account.available:
         return False
-    collateral.refresh(collateral.add(order))
+    collateral.add(order)
+    collateral.refresh_side(order.holding, side)
     return True
+
+
+def release(order: Order) -> None:
+    """Take back what ``hold`` did."""
+    collateral.drop(order, order.remaining)
+    collateral.refresh(order.holding)
 
 
 def check_affordable(account: Account, market: Market, price: int, quantity: int, d: int) -> None:
@@ -183,7 +192,7 @@ def check_affordable(account: Account, market: Market, price: int, quantity: int
     )
     if not hold(order):
         raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
-    collateral.refresh(collateral.drop(order, order.remaining))
+    release(order)
 
 
 def cancel_order(step: Step, command: CancelOrder) -> None:
@@ -286,17 +295,17 @@ def swap_collateral(order: Order, price: int, remaining: int) -> None:
     account = order.account
     available = account.available
     old_price, old_remaining = order.price, order.remaining
-    side = collateral.drop(order, old_remaining)
+    collateral.drop(order, old_remaining)
     set_terms(order, price, remaining)
     collateral.add(order)
-    collateral.refresh(side)
+    collateral.refresh(order.holding)
     too_low = account.available < min(0, available)
     if too_low:
         collateral.drop(order, remaining)
     set_terms(order, old_price, old_remaining)
     if too_low:
         collateral.add(order)
-        collateral.refresh(side)
+        collateral.refresh(order.holding)
         raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
 
 
@@ -335,7 +344,8 @@ def shrink(step: Step, order: Order, quantity: int, reason: str) -> None:
     level.quantity -= quantity
     order.remaining -= quantity
     order.reduced += quantity
-    step.touch_side(collateral.take(order, quantity))
+    collateral.take(order, quantity)
+    step.touch_side(order)
     step.touch_level(order, level, -quantity)
     step.touch_order(order, reason)
 
@@ -380,10 +390,11 @@ def check_trading(state: Exchange) -> None:
 
 def find_account(state: Exchange, member_id: int, subaccount: int) -> Account:
     member = state.members.get(member_id)
-    account = None if member is None else member.accounts.get(subaccount)
-    if account is None:
-        raise Rejection(reject.ACCOUNT_NOT_FOUND)
-    return account
+    if member is not None:
+        account = member.accounts.get(subaccount) if subaccount else member.primary
+        if account is not None:
+            return account
+    raise Rejection(reject.ACCOUNT_NOT_FOUND)
 
 
 def find_order(state: Exchange, member_id: int, order_id: int, subaccount: int) -> Order:

@@ -141,6 +141,7 @@ def dump_state(state: Exchange) -> Iterator[Row]:
             key.public_key_pem,
             list(key.scopes),
             key.profile,
+            key.subaccount,
         ]
     for series in state.series.values():
         yield [
@@ -314,7 +315,7 @@ def load_state(rows: Iterable[Row]) -> Exchange:
         elif kind == "member":
             _load_member(state, fields)
         elif kind == "api_key":
-            key = ApiKey(fields[0], fields[1], fields[2], fields[3], tuple(fields[4]), fields[5])
+            key = ApiKey(*fields[:4], tuple(fields[4]), *fields[5:])
             state.api_keys[key.id] = key
             state.members[key.member_id].api_key_ids.append(key.id)
         elif kind == "series":
@@ -374,8 +375,7 @@ def load_state(rows: Iterable[Row]) -> Exchange:
         (market.bids if order.direction > 0 else market.asks).append(order)
     for market in state.markets.values():
         for holding in market.holdings.values():
-            collateral.refresh(holding.bids)
-            collateral.refresh(holding.asks)
+            collateral.refresh(holding)
     rebuild(state)
     return state
 
@@ -411,7 +411,7 @@ def _load_member(state: Exchange, fields: Row) -> None:
     member = Member(fields[0], fields[1], fields[2], fields[3], fields[4])
     member.suspended = fields[5]
     for number, cash, subtrader, netting, returned in fields[6]:
-        account = Account(member, number, subtrader)
+        account = Account(member, number, subtrader) if number else member.primary
         account.cash = cash
         account.netting = netting
         account.returned = dict(returned)

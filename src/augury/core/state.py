@@ -28,6 +28,18 @@ CANCELED: Final = "canceled"
 
 MAX_SUBACCOUNT: Final = 32
 FIRST_SUBTRADER: Final = 1_000
+ANY_SUBACCOUNT: Final = -1
+"""Stands for no restriction to one subaccount."""
+API_KEY_SCOPES: Final = (
+    "read",
+    "write",
+    "read::portfolio_balance",
+    "read::block_trade_accept",
+    "write::trade",
+    "write::transfer",
+    "write::block_trade_accept",
+)
+"""What a key may be granted; a scope contains those that begin with it (rules, section 15)."""
 """Accounts of a clearing member's customers are numbered from here."""
 MAX_OPEN_ORDERS: Final = 200_000
 REMEMBERED_CLIENT_ORDER_IDS: Final = 100_000
@@ -41,9 +53,12 @@ Timer = tuple[int, int, int, str]
 
 
 class ApiKey:
-    """A public key that signs for a member. ``id`` is the creating sequence number."""
+    """A public key that signs for a member. ``id`` is the creating sequence number.
 
-    __slots__ = ("id", "member_id", "name", "profile", "public_key_pem", "scopes")
+    ``subaccount`` is the only one that the key is for, or ``ANY_SUBACCOUNT``.
+    """
+
+    __slots__ = ("id", "member_id", "name", "profile", "public_key_pem", "scopes", "subaccount")
 
     def __init__(
         self,
@@ -53,6 +68,7 @@ class ApiKey:
         public_key_pem: str,
         scopes: tuple[str, ...],
         profile: str,
+        subaccount: int = ANY_SUBACCOUNT,
     ) -> None:
         self.id = id
         self.member_id = member_id
@@ -60,6 +76,7 @@ class ApiKey:
         self.public_key_pem = public_key_pem
         self.scopes = scopes
         self.profile = profile
+        self.subaccount = subaccount
 
 
 class Member:
@@ -77,6 +94,7 @@ class Member:
         "open_order_ids",
         "open_orders",
         "order_groups",
+        "primary",
         "subtraders",
         "suspended",
         "transfer_ids",
@@ -92,7 +110,8 @@ class Member:
         self.balance_precision = balance_precision
         self.created_ns = created_ns
         self.suspended = False
-        self.accounts: dict[int, Account] = {0: Account(self, 0)}
+        self.primary = Account(self, 0)
+        self.accounts: dict[int, Account] = {0: self.primary}
         self.api_key_ids: list[int] = []
         self.client_order_ids: set[str] = set()
         """Those of open orders and of remembered closed ones. Only ever asked, never listed."""
@@ -197,13 +216,11 @@ class OwnLevel:
         "reduce_only_quantity",
         "reduce_only_rounding",
         "rounding",
-        "side",
         "slack",
         "unit",
     )
 
-    def __init__(self, side: "OwnSide", price: int) -> None:
-        self.side = side
+    def __init__(self, price: int) -> None:
         self.price = price
         self.unit = 0
         """Micro-dollars to hold per lot that would open a position, worst-case fee included."""
@@ -223,22 +240,24 @@ class OwnLevel:
 
 
 class OwnSide:
-    """A subaccount's resting orders on one side of one market, as far as collateral goes."""
+    """A subaccount's resting orders on one side of one market, as far as collateral goes.
+
+    It does not know its holding: a cycle would outlive the market in a process that, like the
+    server, does without the cycle collector.
+    """
 
     __slots__ = (
         "closing_first",
         "direction",
         "full",
         "gross",
-        "holding",
         "levels",
         "reserve",
         "resting_quantity",
         "touched",
     )
 
-    def __init__(self, holding: "Holding", direction: int) -> None:
-        self.holding = holding
+    def __init__(self, direction: int) -> None:
         self.direction = direction
         self.levels: list[OwnLevel] = []
         """Best price first, which is the order in which they would trade."""
@@ -283,8 +302,8 @@ class Holding:
         self.traded_cost = 0
         self.traded_quantity = 0
         self.updated_ns = 0
-        self.bids = OwnSide(self, BID)
-        self.asks = OwnSide(self, ASK)
+        self.bids = OwnSide(BID)
+        self.asks = OwnSide(ASK)
         self.moved = False
         """Whether the position changed in the running step."""
 

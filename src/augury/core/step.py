@@ -35,6 +35,7 @@ class Step:
         "orders",
         "rested",
         "sequence",
+        "side_holdings",
         "sides",
         "state",
         "time_ns",
@@ -50,6 +51,7 @@ class Step:
         self.orders: list[Order] = []
         self.holdings: list[Holding] = []
         self.sides: list[OwnSide] = []
+        self.side_holdings: list[Holding] = []
         self.markets: list[Market] = []
         self.late_events: list[Event] = []
         self.trades = 0
@@ -85,11 +87,14 @@ class Step:
             holding.moved = True
             self.holdings.append(holding)
 
-    def touch_side(self, side: OwnSide) -> None:
-        """The side's reserve is brought up to date at the end of the step."""
+    def touch_side(self, order: Order) -> None:
+        """The reserve for the order's side is brought up to date at the end of the step."""
+        holding = order.holding
+        side = collateral.own_side(holding, order.direction)
         if not side.touched:
             side.touched = True
             self.sides.append(side)
+            self.side_holdings.append(holding)
 
     def touch_market(self, market: Market) -> None:
         """The market's levels, quotes and counts are looked at at the end of the step."""
@@ -135,16 +140,16 @@ class Step:
                 order.reduced = 0
             self.orders = []
         if self.sides:
-            for side in self.sides:
+            for index, side in enumerate(self.sides):
                 side.touched = False
-                collateral.refresh(side)
+                collateral.refresh_side(self.side_holdings[index], side)
             self.sides = []
+            self.side_holdings = []
         if self.holdings:
             for holding in self.holdings:
                 holding.moved = False
                 holding.updated_ns = self.time_ns
-                collateral.refresh(holding.bids)
-                collateral.refresh(holding.asks)
+                collateral.refresh(holding)
                 events.append(position_changed(holding))
                 if holding.account.netting and holding.market.event.collateral_return_type:
                     netting.adjust(self.state, holding.account, holding.market.event, events)

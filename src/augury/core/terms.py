@@ -144,8 +144,7 @@ def switch(account: Account, enabled: bool) -> None:
     """Turn netting on or off and hold back accordingly, without moving cash."""
     account.netting = enabled
     for holding in account.holdings.values():
-        collateral.refresh(holding.bids)
-        collateral.refresh(holding.asks)
+        collateral.refresh(holding)
 
 
 def set_strike_order(step: Step, command: SetStrikeOrder) -> None:

@@ -77,8 +77,7 @@ def transfer_position(step: Step, command: TransferPosition) -> None:
     )
     payment = matching.move_position(taking, direction, command.quantity, closing, own_price)
     for holding in (giving, taking):
-        collateral.refresh(holding.bids)
-        collateral.refresh(holding.asks)
+        collateral.refresh(holding)
     event = market.event
     # What is returned on top may be held back at once, so only what is taken back counts.
     left = source.available + proceeds + min(0, netting.change_due(state, source, event))
@@ -86,8 +85,7 @@ def transfer_position(step: Step, command: TransferPosition) -> None:
     if left < 0 or target_left < 0:
         for holding, (quantity, cost, realized) in zip((giving, taking), before, strict=True):
             holding.quantity, holding.cost, holding.realized_pnl = quantity, cost, realized
-            collateral.refresh(holding.bids)
-            collateral.refresh(holding.asks)
+            collateral.refresh(holding)
         raise Rejection(reject.AVAILABLE_BALANCE_TOO_LOW)
 
     if known is None:
