@@ -6,7 +6,7 @@ cost. Afterwards the market's escrow is empty and nobody holds anything in it.
 
 from augury.core import combos, netting, terms
 from augury.core.events import MarketSettled, MarketStatusChanged, PositionSettled
-from augury.core.state import FINALIZED, Account, Exchange, ListedEvent, Market
+from augury.core.state import FINALIZED, Market
 from augury.core.step import Step, position_changed
 from augury.core.units import MICROS_PER_CENT, PRICE_ONE, floor_to
 
@@ -88,16 +88,3 @@ def settle_market(step: Step, market: Market) -> None:
         market.event.market_tickers.remove(market.ticker)
         if market.legs:
             combos.unlist(state, market)
-
-
-def accounts_that_net(state: Exchange, event: ListedEvent) -> list[Account]:
-    """Whoever has collateral returned, or to be returned, on ``event``: a result in one of its
-    markets narrows what is possible in the others."""
-    if not event.collateral_return_type:
-        return []
-    accounts: dict[tuple[int, int], Account] = {}
-    for ticker in event.market_tickers:
-        for key, holding in state.markets[ticker].holdings.items():
-            if holding.account.netting:
-                accounts[key] = holding.account
-    return list(accounts.values())
