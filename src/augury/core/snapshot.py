@@ -13,6 +13,7 @@ from typing import Any, Final
 from augury.core import collateral
 from augury.core.fees import FeeSchedule
 from augury.core.state import (
+    ANY_SUBACCOUNT,
     Account,
     Announcement,
     ApiKey,
@@ -315,7 +316,9 @@ def load_state(rows: Iterable[Row]) -> Exchange:
         elif kind == "member":
             _load_member(state, fields)
         elif kind == "api_key":
-            key = ApiKey(*fields[:4], tuple(fields[4]), *fields[5:])
+            key = ApiKey(fields[0], fields[1], fields[2], fields[3], tuple(fields[4]), fields[5])
+            # Snapshots of earlier versions end here.
+            key.subaccount = fields[6] if len(fields) > 6 else ANY_SUBACCOUNT
             state.api_keys[key.id] = key
             state.members[key.member_id].api_key_ids.append(key.id)
         elif kind == "series":
