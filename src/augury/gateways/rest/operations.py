@@ -20,14 +20,18 @@ from augury.gateways.rest import (
     answers,
     bodies,
     communications,
+    discovery,
     exchange,
     fcm,
     listings,
     markets,
+    multivariate,
     order_groups,
     orders,
     portfolio,
 )
+from augury.gateways.rest import discovery_answers as found
+from augury.gateways.rest import multivariate_answers as combined
 from augury.gateways.rest.bodies import Body
 from augury.gateways.rest.parameters import SUBACCOUNT, SUBACCOUNT_OR_PRIMARY, Parameter
 from augury.gateways.rest.request import Request, Services
@@ -68,6 +72,8 @@ class Operation:
 ORDER: Final = "/portfolio/orders/{order_id}"
 GROUP: Final = "/portfolio/order_groups/{order_group_id}"
 EVENT: Final = "/events/{event_ticker}"
+COLLECTIONS: Final = "/multivariate_event_collections"
+COLLECTION: Final = COLLECTIONS + "/{collection_ticker}"
 MARKET: Final = "/markets/{ticker}"
 RFQ: Final = "/communications/rfqs/{rfq_id}"
 QUOTE: Final = "/communications/quotes/{quote_id}"
@@ -306,6 +312,72 @@ BUILT: Final[tuple[Operation, ...]] = (
     Operation("GetAccountApiLimits", "GET", "/account/limits", "account",
               "How many requests per second are allowed",
               account.get_account_limits, answers.GetAccountApiLimitsResponse, READ),
+
+    Operation("GetMultivariateEvents", "GET", "/events/multivariate", "multivariate",
+              "Combos as events, newest first",
+              multivariate.get_multivariate_events, combined.GetMultivariateEventsResponse,
+              parameters=multivariate.EVENTS_PARAMETERS),
+    Operation("GetMultivariateEventCollections", "GET", COLLECTIONS, "multivariate",
+              "Collections of events whose markets can be combined, newest first",
+              multivariate.get_collections, combined.GetMultivariateEventCollectionsResponse,
+              parameters=multivariate.COLLECTIONS_PARAMETERS),
+    Operation("GetMultivariateEventCollection", "GET", COLLECTION, "multivariate",
+              "One collection",
+              multivariate.get_collection, combined.GetMultivariateEventCollectionResponse),
+    Operation("CreateMarketInMultivariateEventCollection", "POST", COLLECTION, "multivariate",
+              "List the market that combines some legs, unless it is there already",
+              multivariate.create_combo,
+              combined.CreateMarketInMultivariateEventCollectionResponse, WRITE,
+              bodies.CREATE_COMBO),
+    Operation("LookupTickersForMarketInMultivariateEventCollection", "PUT",
+              COLLECTION + "/lookup", "multivariate",
+              "The market that combines some legs",
+              multivariate.look_up_combo,
+              combined.LookupTickersForMarketInMultivariateEventCollectionResponse, WRITE,
+              bodies.LOOK_UP_COMBO),
+    Operation("GetMultivariateEventCollectionLookupHistory", "GET", COLLECTION + "/lookup",
+              "multivariate", "Combos that were looked up of late",
+              multivariate.get_lookup_history,
+              combined.GetMultivariateEventCollectionLookupHistoryResponse,
+              parameters=(multivariate.LOOKBACK_SECONDS,)),
+    Operation("GetMilestones", "GET", "/milestones", "discovery",
+              "Happenings that events are about, by their start",
+              discovery.get_milestones, found.GetMilestonesResponse,
+              parameters=discovery.MILESTONES_PARAMETERS),
+    Operation("GetMilestone", "GET", "/milestones/{milestone_id}", "discovery",
+              "One milestone",
+              discovery.get_milestone, found.GetMilestoneResponse),
+    Operation("GetLiveDatas", "GET", "/live_data/batch", "discovery",
+              "Live data of several milestones",
+              discovery.get_live_datas, found.GetLiveDatasResponse,
+              parameters=(discovery.MILESTONE_IDS,)),
+    Operation("GetLiveDataOfMilestone", "GET", "/live_data/milestone/{milestone_id}", "discovery",
+              "Live data of a milestone, whatever its type",
+              discovery.get_live_data_of_milestone, found.GetLiveDataResponse, extension=True),
+    Operation("GetLiveData", "GET", "/live_data/{type}/milestone/{milestone_id}", "discovery",
+              "Live data of a milestone",
+              discovery.get_live_data, found.GetLiveDataResponse),
+    Operation("GetStructuredTargets", "GET", "/structured_targets", "discovery",
+              "Entities that markets refer to, by name",
+              discovery.get_structured_targets, found.GetStructuredTargetsResponse,
+              parameters=discovery.TARGETS_PARAMETERS),
+    Operation("GetStructuredTarget", "GET", "/structured_targets/{structured_target_id}",
+              "discovery", "One entity",
+              discovery.get_structured_target, found.GetStructuredTargetResponse),
+    Operation("GetTagsForSeriesCategories", "GET", "/search/tags_by_categories", "discovery",
+              "The tags in use, by category",
+              discovery.get_tags_by_categories, found.GetTagsForSeriesCategoriesResponse),
+    Operation("GetFiltersForSports", "GET", "/search/filters_by_sport", "discovery",
+              "Competitions and scopes, by sport",
+              discovery.get_filters_by_sports, found.GetFiltersBySportsResponse),
+    Operation("GetIncentivePrograms", "GET", "/incentive_programs", "discovery",
+              "Rewards for liquidity and volume",
+              discovery.get_incentive_programs, found.GetIncentiveProgramsResponse,
+              parameters=discovery.INCENTIVES_PARAMETERS),
+    Operation("GetSeriesFeeChanges", "GET", "/series/fee_changes", "discovery",
+              "Fee terms that will change, by time",
+              discovery.get_series_fee_changes, found.GetSeriesFeeChangesResponse,
+              parameters=discovery.FEE_CHANGES_PARAMETERS),
 )
 # fmt: on
 
