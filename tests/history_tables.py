@@ -55,15 +55,21 @@ def stored(database: HistoryDatabase) -> Tables:
 
 
 def expected_events(applied: Sequence[Applied]) -> Tables:
-    """Trades, fills, orders, settlements and money, straight from the events by field name."""
-    found: Tables = defaultdict(list)
+    """Trades, fills, orders, settlements and money, straight from the events by field name.
 
-    def put(table: str, row: type[Any], event: e.Event, **other: Any) -> None:
-        values = (
+    Of requests for quotes and quotes, what was last said of each.
+    """
+    found: Tables = defaultdict(list)
+    changing: dict[str, dict[int, tuple[Any, ...]]] = {"rfqs": {}, "quotes": {}}
+
+    def values(row: type[Any], event: e.Event, **other: Any) -> tuple[Any, ...]:
+        return tuple(
             other[field.name] if field.name in other else getattr(event, field.name)
             for field in fields(row)
         )
-        found[table].append(tuple(values))
+
+    def put(table: str, row: type[Any], event: e.Event, **other: Any) -> None:
+        found[table].append(values(row, event, **other))
 
     for record in applied:
         for index, event in enumerate(record.events):
@@ -86,6 +92,12 @@ def expected_events(applied: Sequence[Applied]) -> Tables:
                 put("cash_movements", r.CashMovementRow, event, **movement)
             elif isinstance(event, e.Transferred):
                 put("transfers", r.TransferRow, event, **time)
+            elif isinstance(event, e.RfqUpdated):
+                changing["rfqs"][event.rfq_id] = values(r.RfqRow, event)
+            elif isinstance(event, e.QuoteUpdated):
+                changing["quotes"][event.quote_id] = values(r.QuoteRow, event)
+    for name, latest in changing.items():
+        found[name] = list(latest.values())
     return {name: sorted(table) for name, table in found.items()}
 
 

@@ -392,6 +392,18 @@ async def test_a_long_read_does_not_hold_up_the_event_loop(
         (lambda q: q.candles("A", 1, 2), "PRIMARY KEY"),
         (lambda q: q.candles("A", 1, 2, 1440), "PRIMARY KEY"),
         (lambda q: q.candle_before("A", 1), "PRIMARY KEY"),
+        (lambda q: q.rfqs(before_id=9, kept_since_ns=5), "INTEGER PRIMARY KEY"),
+        (lambda q: q.rfqs(status="open", kept_since_ns=5), "ix_rfqs_open"),
+        (lambda q: q.rfqs(member_id=1), "ix_rfqs_member_id_rfq_id"),
+        (lambda q: q.rfqs(market_ticker="A"), "ix_rfqs_market_ticker_rfq_id"),
+        (lambda q: q.rfq(1, 5), "INTEGER PRIMARY KEY"),
+        (lambda q: q.quotes(member_id=1, status="open"), "ix_quotes_member_id_quote_id"),
+        (
+            lambda q: q.quotes(rfq_member_id=1, min_updated_ns=5, kept_since_ns=5),
+            "ix_quotes_rfq_member_id_quote_id",
+        ),
+        (lambda q: q.quotes(rfq_id=1), "ix_quotes_rfq_id_quote_id"),
+        (lambda q: q.quote(1), "INTEGER PRIMARY KEY"),
         (lambda q: q.actions(member_id=1), "ix_actions_member_id_sequence"),
     ],
 )
