@@ -411,12 +411,26 @@ async def test_listing_twice_or_under_nothing_is_refused(tmp_path: Path) -> None
     async with house(tmp_path) as h:
         await h.list_market()
         twice = {"ticker": "KXA-1", "event_ticker": "KXA-EVENT", "close_time": CLOSE}
-        assert (await h.refused("POST", "/markets", twice)).status_code == 409
+        refused = await h.refused("POST", "/markets", twice)
+        assert (refused.status_code, refused.json()["message"]) == (409, "already exists: KXA-1")
         orphan = {**twice, "ticker": "KXA-2", "event_ticker": "KXB"}
-        assert (await h.refused("POST", "/markets", orphan)).status_code == 404
+        refused = await h.refused("POST", "/markets", orphan)
+        assert (refused.status_code, refused.json()["message"]) == (404, "not found: KXB")
 
 
 # --- lifecycle and time ----------------------------------------------------------------------
+
+
+async def test_a_market_can_close_at_the_moment_at_which_it_opened(tmp_path: Path) -> None:
+    """A clock that stands still must not keep an operator from closing what just opened."""
+    async with house(tmp_path) as h:
+        await h.list_market("KXA-1", open_time=START)
+        closed = await h.call("POST", "/markets/KXA-1/close-time", {"close_time": START})
+        assert closed["status"] == "closed"
+        await h.list_market("KXA-2", open_time="2026-03-01T13:00:00Z")
+        never = {"close_time": "2026-03-01T13:00:00Z"}
+        refused = await h.refused("POST", "/markets/KXA-2/close-time", never)
+        assert refused.json()["message"] == "close_time must be after open_time"
 
 
 async def test_a_market_lives_from_pause_to_payment(tmp_path: Path) -> None:
@@ -532,14 +546,199 @@ async def test_announcements_schedule_and_documents_are_kept(tmp_path: Path) -> 
         wrong = await h.refused("PUT", "/schedule", backwards)
         assert list(wrong.json()["fields"]) == ["standard_hours[0].end_time"]
 
-        body = {"details": {"id": "m1", "title": "A game"}}
-        await h.call("PUT", "/documents/milestone/m1", body)
+        game = {"title": "A game", "type": "game", "category": "Sports", "start_date": START}
+        await h.call("PUT", "/documents/milestone/m1", {"details": game})
         assert (await h.call("GET", "/documents"))["kinds"] == {"milestone": 1}
         assert (await h.call("GET", "/documents/milestone/m1"))["details"]["title"] == "A game"
         assert len((await h.call("GET", "/documents/milestone"))["documents"]) == 1
         await h.call("DELETE", "/documents/milestone/m1")
         assert (await h.refused("GET", "/documents/milestone/m1")).status_code == 404
         assert (await h.refused("DELETE", "/documents/milestone/m1")).status_code == 404
+
+
+async def test_documents_that_the_public_api_reads_are_checked(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        await h.list_market()
+
+        async def wrong(kind: str, key: str, details: dict[str, Any]) -> list[str]:
+            answer = await h.refused("PUT", f"/documents/{kind}/{key}", {"details": details})
+            assert answer.status_code == 400, answer.text
+            return sorted(answer.json()["fields"])
+
+        assert await wrong("milestone", "m", {"title": "A"}) == ["category", "start_date", "type"]
+        game = {"title": "A game", "type": "game", "category": "Sports", "start_date": START}
+        assert await wrong("milestone", "m", {**game, "id": "n"}) == ["id"]
+        assert await wrong("milestone", "m", {**game, "end_date": "2026-02-01T00:00:00Z"}) == [
+            "end_date"
+        ]
+        assert await wrong("milestone", "m", {**game, "related_event_tickers": [1]}) == [
+            "related_event_tickers"
+        ]
+        live = {"type": "game", "details": {"home": 1}}
+        assert await wrong("live_data", "m", live) == ["key"]
+        kept = await h.call("PUT", "/documents/milestone/m", {"details": game})
+        assert kept["details"]["last_updated_ts"] == START
+        assert kept["details"]["primary_event_tickers"] == []
+        await h.call("PUT", "/documents/live_data/m", {"details": live})
+        assert await wrong("live_data", "m", {"type": "game", "details": []}) == ["details"]
+
+        assert await wrong("structured_target", "t", {"name": "T"}) == ["type"]
+        await h.call(
+            "PUT", "/documents/structured_target/t", {"details": {"name": "T", "type": "x"}}
+        )
+
+        reward = {"market_ticker": "KXA-1", "incentive_type": "volume", "period_reward": 10_000,
+                  "start_date": START, "end_date": CLOSE}  # fmt: skip
+        assert await wrong("incentive_program", "i", {**reward, "market_ticker": "NONE"}) == [
+            "market_ticker"
+        ]
+        bad = {**reward, "period_reward": 1.5, "incentive_type": "luck", "end_date": None}
+        assert await wrong("incentive_program", "i", bad) == [
+            "end_date",
+            "incentive_type",
+            "period_reward",
+        ]
+        await h.call("PUT", "/documents/incentive_program/i", {"details": reward})
+
+        sports = {"filters_by_sports": {"Football": {"scopes": ["Games"], "competitions": {}}}}
+        assert await wrong("sports_filters", "some", sports) == ["key"]
+        assert await wrong("sports_filters", "all", {**sports, "sport_ordering": ["Chess"]}) == [
+            "sport_ordering"
+        ]
+        odd = {"filters_by_sports": {"Golf": {"scopes": "all", "competitions": {"Open": 1}}}}
+        assert await wrong("sports_filters", "all", odd) == [
+            "filters_by_sports.Golf.competitions.Open",
+            "filters_by_sports.Golf.scopes",
+        ]
+        kept = await h.call("PUT", "/documents/sports_filters/all", {"details": sports})
+        assert kept["details"]["sport_ordering"] == ["Football"]
+
+
+# --- terms -----------------------------------------------------------------------------------
+
+
+async def test_maintenance_windows_pause_trading_by_themselves(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        first = {"start_datetime": "2026-03-01T13:00:00Z", "end_datetime": "2026-03-01T14:00:00Z"}
+        later = {"start_datetime": "2026-03-03T00:00:00Z", "end_datetime": "2026-03-03T01:00:00Z"}
+        answer = await h.call("PUT", "/maintenance", {"windows": [later, first]})
+        assert answer == {"windows": [first, later], "in_maintenance": False}
+        assert (await h.call("GET", "/schedule"))["schedule"]["maintenance_windows"] == [
+            first,
+            later,
+        ]
+        overlapping = {**later, "start_datetime": "2026-03-01T13:30:00Z"}
+        wrong = await h.refused("PUT", "/maintenance", {"windows": [first, overlapping]})
+        assert wrong.json()["fields"] == {"windows": "must not overlap"}
+        wrong = await h.refused(
+            "PUT", "/maintenance", {"windows": [{**first, "end_datetime": START}]}
+        )
+        assert list(wrong.json()["fields"]) == ["windows[0].end_datetime"]
+
+        await h.call("POST", "/clock/advance", {"to": "2026-03-01T13:30:00Z"})
+        assert (await h.call("GET", "/exchange"))["trading_active"] is False
+        assert (await h.call("GET", "/maintenance"))["in_maintenance"] is True
+        await h.call("POST", "/clock/advance", {"to": "2026-03-01T14:00:00Z"})
+        assert (await h.call("GET", "/exchange"))["trading_active"] is True
+        assert (await h.call("GET", "/maintenance"))["windows"] == [later]
+
+        # A published schedule may bring its windows along; without any, those in force stay.
+        await h.call("PUT", "/schedule", {"standard_hours": []})
+        assert (await h.call("GET", "/maintenance"))["windows"] == [later]
+        await h.call("PUT", "/schedule", {"standard_hours": [], "maintenance_windows": []})
+        assert (await h.call("GET", "/maintenance"))["windows"] == []
+
+
+async def test_fees_change_at_their_time(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        await h.list_market()
+        change = {"series_ticker": "KXA", "fee_type": "flat", "fee_multiplier": 0.5}
+        late = await h.refused(
+            "POST", "/fee-changes", {**change, "scheduled_time": "2026-02-01T00:00:00Z"}
+        )
+        assert late.json()["fields"] == {"scheduled_time": "is in the past"}
+        unknown = {**change, "series_ticker": "KXB", "scheduled_time": CLOSE}
+        assert (await h.refused("POST", "/fee-changes", unknown)).status_code == 404
+        made = await h.call("POST", "/fee-changes", {**change, "scheduled_time": CLOSE})
+        assert (await h.call("GET", "/fee-changes"))["fee_changes"] == [made]
+        assert (await h.call("GET", "/series/KXA"))["fee_type"] == "quadratic"
+        await h.call("POST", "/clock/advance", {"to": CLOSE})
+        assert (await h.call("GET", "/series/KXA"))["fee_type"] == "flat"
+        assert (await h.call("GET", "/fee-changes"))["fee_changes"] == [{**made, "applied": True}]
+
+
+async def test_collections_are_created_listed_and_shown(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        await h.list_market()
+        await h.call("POST", "/series", {"ticker": "KXMVEA"})
+        body = {
+            "ticker": "KXMVEA-R",
+            "series_ticker": "KXMVEA",
+            "close_date": CLOSE,
+            "title": "Anything",
+            "associated_events": [{"ticker": "KXA-EVENT", "is_yes_only": True, "size_max": 2}],
+        }
+        wrong = await h.refused("POST", "/collections", {**body, "series_ticker": "KXA"})
+        assert list(wrong.json()["fields"]) == ["series_ticker"]
+        wrong = await h.refused("POST", "/collections", {**body, "size_min": 3, "size_max": 2})
+        assert list(wrong.json()["fields"]) == ["size_max"]
+        wrong = await h.refused("POST", "/collections", {**body, "close_date": START})
+        assert list(wrong.json()["fields"]) == ["close_date"]
+        nowhere = {**body, "associated_events": [{"ticker": "KXB-EVENT"}]}
+        assert (await h.refused("POST", "/collections", nowhere)).status_code == 404
+        made = await h.call("POST", "/collections", body)
+        assert (made["open_date"], made["size_min"], made["size_max"]) == (START, 2, 0)
+        assert made["details"] == {"title": "Anything"}
+        assert (await h.refused("POST", "/collections", body)).status_code == 409
+        assert (await h.call("GET", "/collections"))["collections"] == [made]
+        assert await h.call("GET", "/collections/KXMVEA-R") == made
+        assert (await h.refused("GET", "/collections/NONE")).status_code == 404
+
+
+async def test_nested_strikes_are_read_from_the_markets(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        await h.call("POST", "/series", {"ticker": "KXN"})
+        event = {"ticker": "KXN-E", "series_ticker": "KXN", "collateral_return_type": "DIRECNET"}
+        await h.call("POST", "/events", event)
+        for ticker, strike in (("KXN-30", 30), ("KXN-10", 10), ("KXN-20", 20.5)):
+            body = {"ticker": ticker, "event_ticker": "KXN-E", "close_time": CLOSE}
+            await h.call(
+                "POST", "/markets", {**body, "strike_type": "greater", "floor_strike": strike}
+            )
+        shown = await h.call("GET", "/events/KXN-E")
+        assert shown["strike_order"] == ["KXN-10", "KXN-20", "KXN-30"]
+        assert shown["strikes_below"] is False
+        order = {"market_tickers": ["KXN-20", "KXN-10", "KXN-30"], "below": True}
+        shown = await h.call("PUT", "/events/KXN-E/strike-order", order)
+        assert (shown["strike_order"], shown["strikes_below"]) == (order["market_tickers"], True)
+        await h.call("PATCH", "/markets/KXN-10", {"floor_strike": 40})
+        shown = await h.call("GET", "/events/KXN-E")
+        assert shown["strike_order"] == ["KXN-20", "KXN-30", "KXN-10"]
+        # Once somebody holds a position, the order decides what was returned: it stays.
+        await h.trade("KXN-10")
+        await h.call("PATCH", "/markets/KXN-10", {"floor_strike": 10})
+        assert (await h.call("GET", "/events/KXN-E"))["strike_order"] == shown["strike_order"]
+        assert (await h.refused("PUT", "/events/KXN-E/strike-order", order)).status_code == 409
+
+
+async def test_clearing_members_and_subaccounts(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        await h.member("fcm@example.com")
+        base = "/members/fcm@example.com"
+        assert (await h.call("GET", base + "/subtraders"))["subtraders"] == []
+        made = await h.call("POST", base + "/subtraders", {"subtrader_id": "customer-1"})
+        assert (made["subtrader_id"], made["cash"]) == ("customer-1", "0.0000")
+        twice = await h.refused("POST", base + "/subtraders", {"subtrader_id": "customer-1"})
+        assert twice.status_code == 409
+        await h.call("POST", base + "/deposits", {"amount": "5.00", "subtrader_id": "customer-1"})
+        (row,) = (await h.call("GET", base + "/subtraders"))["subtraders"]
+        assert row["cash"] == "5.0000"
+        both = {"amount": "5.00", "subtrader_id": "customer-1", "subaccount": 1}
+        assert (await h.refused("POST", base + "/deposits", both)).status_code == 400
+        nobody = {"amount": "5.00", "subtrader_id": "nobody"}
+        assert (await h.refused("POST", base + "/deposits", nobody)).status_code == 404
+        assert (await h.call("POST", base + "/subaccounts"))["subaccount"] == 1
+        assert (await h.call("POST", base + "/subaccounts"))["subaccount"] == 2
 
 
 # --- records ---------------------------------------------------------------------------------

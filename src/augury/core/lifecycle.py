@@ -124,7 +124,9 @@ def change_close_time(step: Step, command: ChangeCloseTime) -> None:
     market = find_market(step.state, command.ticker)
     if market.status not in (INITIALIZED, ACTIVE, INACTIVE, CLOSED):
         raise Rejection(reject.INVALID_STATE, f"market is {market.status}")
-    if command.close_ns <= market.open_ns:
+    # A market that opened this very instant can close at once, as it can be determined at once.
+    opened = market.open_ns <= step.time_ns
+    if command.close_ns < market.open_ns or (command.close_ns == market.open_ns and not opened):
         raise Rejection(reject.INVALID_PARAMETERS, "close_time must be after open_time")
     if command.close_ns < market.close_ns and not market.can_close_early:
         raise Rejection(reject.INVALID_STATE, "market cannot close early")

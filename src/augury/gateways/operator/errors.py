@@ -125,7 +125,11 @@ def raise_for_rejection(applied: Applied) -> Applied:
         status = 409
     else:
         status = 400
-    message = rejection.detail or rejection.code.replace("_", " ")
+    message = rejection.detail
+    if " " not in message:
+        # A name alone, or nothing, does not tell what is wrong with it.
+        reason = rejection.code.replace("_", " ")
+        message = f"{reason}: {message}" if message else reason
     raise OperatorError(status, rejection.code, message)
 
 
