@@ -69,6 +69,8 @@ class Stage:
         self.orders: dict[str, int] = {}
         self.rfqs: dict[str, int] = {}
         self.quotes: dict[str, int] = {}
+        self.combos: dict[str, str] = {}
+        """Short name -> ticker of the combo's market."""
         for name, amount in dollars.items():
             member_id = self.do(c.CreateMember(f"{name}@example.com")).sequence
             self.members[name] = member_id
@@ -169,6 +171,9 @@ class Stage:
             return self.tell(self.do(self.operate(verb, words)))
         command = PLAYS[verb](self, who, words)
         applied = self.do(command)
+        if verb in ("combo", "find") and applied.rejection is None:
+            (found,) = [event for event in applied.events if isinstance(event, e.ComboLookedUp)]
+            self.combos[words[0]] = found.market_ticker
         if applied.rejection is None:
             for kind, known in (
                 (c.PlaceOrder, self.orders),
@@ -201,6 +206,13 @@ class Stage:
             if sentence:
                 yield sentence
 
+    def short(self, ticker: str) -> str:
+        """The name that the table gave a combo, or the ticker itself."""
+        for name, known in self.combos.items():
+            if known == ticker:
+                return name
+        return ticker
+
     def sentence(self, event: e.Event) -> str:
         match event:
             case e.CommandRejected():
@@ -218,11 +230,17 @@ class Stage:
                 return "trading paused" if event.paused else "trading resumed"
             case e.ExchangePauseChanged():
                 return "exchange paused" if event.paused else "exchange resumed"
+            case e.MarketCreated():
+                return f"{self.short(event.ticker)} listed"
+            case e.ComboLookedUp():
+                return f"{self.short(event.market_ticker)} found"
+            case e.MarketSettled(removed=True):
+                return f"{self.short(event.ticker)} vanishes"
             case e.MarketStatusChanged():
-                return f"{event.ticker} {event.reason}"
+                return f"{self.short(event.ticker)} {event.reason}"
             case e.MarketDetermined():
                 value = f" {cents(event.settlement_value)}" if event.result == "scalar" else ""
-                return f"{event.ticker} is {event.result}{value}"
+                return f"{self.short(event.ticker)} is {event.result}{value}"
             case e.PositionSettled():
                 revenue = number(event.revenue / MICROS_PER_DOLLAR)
                 return f"{self.names[event.member_id]} is paid ${revenue}"
@@ -251,7 +269,7 @@ class Stage:
         if verb == "fees":
             when = self.at(float(words[2])) if len(words) > 2 else self.time_ns
             return c.ScheduleFeeChange("S", words[0], round(float(words[1]) * PPM), when)
-        ticker = words[0]
+        ticker = self.combos.get(words[0], words[0])
         if verb == "close":
             close_ns = self.at(float(words[1])) if len(words) > 1 else self.time_ns
             return c.ChangeCloseTime(ticker, close_ns)
@@ -295,6 +313,23 @@ def option(words: list[str], name: str, default: str) -> str:
     return words[words.index(name) + 1] if name in words else default
 
 
+def market(stage: Stage, words: list[str]) -> str:
+    """The ticker that follows ``in``; M without."""
+    name = option(words, "in", "M")
+    return stage.combos.get(name, name)
+
+
+def legs(stage: Stage, words: list[str]) -> tuple[tuple[str, str, str], ...]:
+    """yes:MARKET or no:MARKET, each under its own event or the one that ``@EVENT`` claims."""
+    found = []
+    for word in words:
+        side, _, rest = word.partition(":")
+        ticker, _, claimed = rest.partition("@")
+        known = stage.engine.state.markets.get(ticker)
+        found.append((claimed or ("E" if known is None else known.event.ticker), ticker, side))
+    return tuple(found)
+
+
 def place(stage: Stage, who: str, action: str, words: list[str]) -> Command:
     """buy|sell yes|no COUNT PRICE [in MARKET] [sub N] [flags]; the price is that of the side."""
     side, count, own_price = words[:3]
@@ -305,7 +340,7 @@ def place(stage: Stage, who: str, action: str, words: list[str]) -> Command:
     return c.PlaceOrder(
         stage.members[who],
         int(option(words, "sub", str(stage.subaccounts.get(who, 0)))),
-        option(words, "in", "M"),
+        market(stage, words),
         "",
         action,
         side,
@@ -322,7 +357,7 @@ def ask(stage: Stage, who: str, words: list[str]) -> Command:
     return c.CreateRfq(
         stage.members[who],
         int(option(words, "sub", str(stage.subaccounts.get(who, 0)))),
-        option(words, "in", "M"),
+        market(stage, words),
         0 if by_cost else contracts(size),
         round(float(size[1:]) * MICROS_PER_DOLLAR) if by_cost else 0,
         "rest" in words,
@@ -349,7 +384,7 @@ def move(stage: Stage, who: str, words: list[str]) -> Command:
         stage.members[who],
         int(option(words, "from", "0")),
         int(option(words, "to", "1")),
-        option(words, "in", "M"),
+        market(stage, words),
         contracts(words[0]),
         price(words[1]),
         option(words, "as", ""),
@@ -386,4 +421,11 @@ PLAYS: Final[dict[str, Callable[[Stage, str, list[str]], Command]]] = {
         stage.members[who], stage.subaccounts.get(who, 0), words[0] == "on"
     ),
     "move": move,
+    # combo NAME LEG LEG ...: the name is how later lines speak of it.
+    "combo": lambda stage, who, words: c.CreateCombo(
+        stage.members[who], "PAIRS", legs(stage, words[1:])
+    ),
+    "find": lambda stage, who, words: c.LookUpCombo(
+        stage.members[who], "PAIRS", legs(stage, words[1:])
+    ),
 }
