@@ -27,6 +27,7 @@ from augury.app.data_directory import history_path, log_path, snapshots_path
 from augury.app.front import Front
 from augury.app.garbage import Collector
 from augury.app.health import Health
+from augury.app.maintenance import WeeklyMaintenance
 from augury.app.metrics import Metrics
 from augury.app.settings import Settings
 from augury.app.snapshotter import SnapshotError, Snapshotter, take_snapshot
@@ -42,6 +43,7 @@ from augury.core import engine as core_engine
 from augury.core.applied import Applied
 from augury.core.engine import Engine
 from augury.gateways.auth import Authenticator
+from augury.gateways.http import OneWriteProtocol
 from augury.gateways.operator.app import operator_app
 from augury.gateways.operator.context import Operator, ServerFacts
 from augury.gateways.operator.errors import OperatorError
@@ -125,6 +127,7 @@ class Server:
         self.gate = Sequencer(engine, self.log, self._clock(engine))
         await self._start_parts(before_sequencer)
         await self._apply_world()
+        await self._keep_maintenance()
         await self._serve(listening)
         if self._own_process:
             _allow_many_connections()
@@ -349,11 +352,22 @@ class Server:
         except Unavailable as error:
             raise StartError(f"the world cannot be applied: {error}") from None
 
+    async def _keep_maintenance(self) -> None:
+        """The windows are there before anybody can ask for them."""
+        if not self.settings.maintains:
+            return
+        keeper = WeeklyMaintenance(self.gate)
+        try:
+            await keeper.step()
+        except Unavailable as error:
+            logger.warning("maintenance windows have to wait: %s", error)
+        self._spawn(keeper.run(), "maintenance")
+
     async def _serve(self, listening: socket.socket) -> None:
         settings = self.settings
         config = uvicorn.Config(
             self.front,
-            http="httptools",
+            http=OneWriteProtocol,
             ws=WebSocketProtocol,
             lifespan="off",
             log_config=None,

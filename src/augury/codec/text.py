@@ -48,6 +48,7 @@ def dollars(micros: int) -> str:
     return f"{sign}{whole}.{rest // MICROS_PER_CENTICENT:04d}"
 
 
+@lru_cache(maxsize=2 * PRICE_ONE)
 def price_dollars(price: int) -> str:
     """A price (ten-thousandths of a dollar) as a dollar string: 4100 is ``"0.4100"``."""
     if price < 0:
@@ -98,6 +99,7 @@ def parse_price(text: str) -> int:
 # --- counts ----------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=8192)
 def count_fp(quantity: int) -> str:
     """Hundredths of a contract as a count string: 2500 is ``"25.00"``."""
     if quantity < 0:
