@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from augury.core.snapshot import state_hash
-from bench.flow import MixedFlow, listed_engine, run
+from bench.flow import apply_all, listed_engine, made_up
 from scripts import compile_core
 
 COMMANDS = 500_000
 ROUNDS = 3
+RUNS = 3
+"""In each process; other work on the machine can only make a run slower, so the best counts."""
 RATIO_GOAL = 2.0
 RATE_GOAL = 500_000
 
@@ -22,11 +24,14 @@ RATE_GOAL = 500_000
 def measure(commands: int) -> dict[str, Any]:
     """In this process, with whichever core it has, as a server runs it: nothing is collected."""
     gc.disable()
-    engine = listed_engine()
-    flow = MixedFlow(engine)
+    flow = made_up(commands)
+    gc.collect()
     gc.freeze()
-    seconds = run(engine, flow, commands)
-    return {"rate": commands / seconds, "state": state_hash(engine.state)}
+    rates = []
+    for _ in range(RUNS):
+        engine = listed_engine()
+        rates.append(commands / apply_all(engine, flow))
+    return {"rate": max(rates), "state": state_hash(engine.state)}
 
 
 def measure_in(source: Path, commands: int) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 45% orders that rest, 35% cancels, 15% orders that cross, 5% amends, over 50 markets and 500
 members with collateral, fees and client order ids. The flow reacts to what happened, as traders
-do (nobody cancels what has been filled), so it is made while it runs: a few commands are made, then
-applied under the clock, then their events are read. The same seed gives the same commands.
+do (few cancel what has been filled), so an engine runs along while it is made up. The same seed
+gives the same commands.
 """
 
 import random
@@ -22,7 +22,7 @@ MEMBERS = 500
 START_NS = 1_760_000_000_000_000_000
 FOREVER_NS = START_NS + 10**18
 CHUNK = 100
-"""How many commands wait while one flush of the log runs on a busy server."""
+"""The flow looks at what happened after so many commands."""
 
 
 def listing() -> Iterator[Command]:
@@ -147,19 +147,47 @@ def listed_engine() -> Engine:
     return engine
 
 
-def run(engine: Engine, flow: MixedFlow, commands: int) -> float:
-    """Apply that many commands of the flow; returns the processor seconds the engine took."""
+def made_up(commands: int) -> list[Command]:
+    """The first so many commands of the flow, to be applied after ``listing``."""
+    engine = listed_engine()
+    flow = MixedFlow(engine)
+    made: list[Command] = []
+    while len(made) < commands:
+        chunk = flow.chunk()
+        made += chunk
+        first = engine.state.sequence + 1
+        flow.take_in(
+            [
+                engine.apply(sequence, START_NS + sequence, command)
+                for sequence, command in enumerate(chunk, start=first)
+            ]
+        )
+    return made
+
+
+def apply_all(engine: Engine, commands: list[Command]) -> float:
+    """Apply them one after another; returns the processor seconds that took."""
     apply = engine.apply
+    sequence = engine.state.sequence
+    began = time.process_time()
+    for command in commands:
+        sequence += 1
+        apply(sequence, START_NS + sequence, command)
+    return time.process_time() - began
+
+
+def run(engine: Engine, flow: MixedFlow, commands: int) -> float:
+    """Make up that many commands and apply them; returns the processor seconds of the latter."""
     seconds = 0.0
     for _ in range(commands // CHUNK):
         chunk = flow.chunk()
+        applied: list[Applied] = []
+        apply = engine.apply
         sequence = engine.state.sequence
-        time_ns = START_NS + sequence
-        applied = []
         began = time.process_time()
         for command in chunk:
             sequence += 1
-            applied.append(apply(sequence, time_ns, command))
+            applied.append(apply(sequence, START_NS + sequence, command))
         seconds += time.process_time() - began
         flow.take_in(applied)
     return seconds
