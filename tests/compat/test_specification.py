@@ -76,6 +76,9 @@ class World:
             "order_group_id"
         ]
         caller.post("/portfolio/subaccounts")
+        exchange.do(c.CreateSubtrader(caller.member_id, "alpha"))
+        exchange.do(c.Deposit(caller.member_id, 1000, 100_000_000))
+        caller.order("buy", "yes", 7, 5, SUN, subtrader_id="alpha")
         self.quotes_of_all_kinds()
         exchange.do(
             c.PublishAnnouncement("info", "Good morning.", "active", exchange.gate.now_ns())
@@ -207,6 +210,11 @@ CALLS: dict[str, list[Call]] = {
     "TriggerOrderGroup": [(GROUP + "/trigger", {})],
     "UpdateOrderGroupLimit": [(GROUP + "/limit", {"contracts_limit": 9})],
     "DeleteOrderGroup": [(GROUP, None)],
+    "GetFCMOrders": [("/fcm/orders?subtrader_id=alpha", None)],
+    "GetFCMPositions": [
+        ("/fcm/positions?subtrader_id=alpha", None),
+        ("/fcm/positions?subtrader_id=alpha&settlement_status=all", None),
+    ],
     "GetBalance": [("/portfolio/balance", None)],
     "GetPositions": [("/portfolio/positions", None)],
     "GetFills": [("/portfolio/fills", None)],

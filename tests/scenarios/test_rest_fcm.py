@@ -76,9 +76,7 @@ def test_a_customers_money_is_not_the_members(exchange: RestExchange, clearing: 
         },
     )["orders"]
     assert batch[1]["error"]["code"] == "not_found"
-    canceled = clearing.expect(
-        200, "DELETE", f"/portfolio/orders/{batch[0]['order']['order_id']}"
-    )
+    canceled = clearing.expect(200, "DELETE", f"/portfolio/orders/{batch[0]['order']['order_id']}")
     assert canceled["reduced_by"] == 1
 
 

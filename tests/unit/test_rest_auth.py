@@ -10,7 +10,7 @@ from augury.client.signing import Signer
 from augury.codec.ids import format_id
 from augury.core import commands as c
 from augury.core.engine import Engine
-from augury.core.state import Exchange
+from augury.core.state import API_KEY_SCOPES, Exchange
 from augury.gateways.auth import AuthenticationError, Authenticator, Principal
 from tests.rest_harness import key_pair
 
@@ -68,7 +68,7 @@ def test_a_signed_request_is_let_in(gate: BareGate, authenticator: Authenticator
     key_id = add_key(gate, profile="legacy")
     for _ in range(2):
         principal = authenticator.authenticate(signed(key_id), "POST", PATH)
-        assert principal == Principal(1, key_id, ("read", "write"), "legacy")
+        assert principal == Principal(1, key_id, frozenset(API_KEY_SCOPES), "legacy")
 
 
 def test_the_query_is_not_signed(gate: BareGate, authenticator: Authenticator) -> None:

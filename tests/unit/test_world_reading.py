@@ -202,7 +202,7 @@ def test_mistakes_in_markets(lines, expected):
         ),
         (
             "members: [{email: a@b.example, keys: [{private_key_file: k, scopes: [write]}]}]",
-            "must contain read",
+            "`write` needs `read` beside it",
         ),
         ("milestones: [{title: Vote}]", "`start_date` is missing"),
         ("bots: [{kind: maker, name: m, levels: 99}]", "from 1 to 10"),

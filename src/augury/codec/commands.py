@@ -66,7 +66,7 @@ FIELDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
     # Members and money.
     20: (c.CreateMember, ("email", "usage_tier", "balance_precision")),
     21: (c.UpdateMember, ("member_id", "usage_tier", "suspended")),
-    22: (c.AddApiKey, ("member_id", "name", "public_key_pem", "scopes", "profile")),
+    22: (c.AddApiKey, ("member_id", "name", "public_key_pem", "scopes", "profile", "subaccount")),
     23: (c.RemoveApiKey, ("member_id", "api_key_id")),
     24: (c.CreateSubaccount, ("member_id",)),
     25: (c.Deposit, ("member_id", "subaccount", "amount", "reference")),

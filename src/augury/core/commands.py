@@ -218,13 +218,17 @@ class UpdateMember(Command):
 
 @dataclass(slots=True)
 class AddApiKey(Command):
-    """``scopes``: a non-empty selection of ``read`` and ``write``; ``profile`` may be empty."""
+    """``scopes``: a non-empty selection of ``state.API_KEY_SCOPES``; ``profile`` may be empty.
+
+    ``subaccount`` is the only one that the key is for; -1 leaves it open.
+    """
 
     member_id: int
     name: str
     public_key_pem: str
     scopes: tuple[str, ...]
     profile: str = ""
+    subaccount: int = -1
 
 
 @dataclass(slots=True)

@@ -383,6 +383,7 @@ class ApiKeyAdded(Event):
     name: str
     scopes: tuple[str, ...]
     profile: str
+    subaccount: int = -1
 
 
 @dataclass(slots=True)

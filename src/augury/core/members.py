@@ -37,6 +37,8 @@ from augury.core.groups import (
 from augury.core.orders import find_account
 from augury.core.rejections import Rejection
 from augury.core.state import (
+    ANY_SUBACCOUNT,
+    API_KEY_SCOPES,
     FIRST_SUBTRADER,
     MAX_SUBACCOUNT,
     Account,
@@ -89,20 +91,29 @@ def update_member(step: Step, command: UpdateMember) -> None:
 
 
 def add_api_key(step: Step, command: AddApiKey) -> None:
+    """``write`` needs ``read``, the finer scopes may be granted on their own."""
     member = find_member(step.state, command.member_id)
-    if "read" not in command.scopes:
+    scopes = command.scopes
+    if not scopes or any(scope not in API_KEY_SCOPES for scope in scopes):
+        raise Rejection(reject.INVALID_PARAMETERS, "scopes")
+    if "write" in scopes and "read" not in scopes:
         raise Rejection(reject.INVALID_PARAMETERS, "scopes must contain read")
+    if command.subaccount != ANY_SUBACCOUNT and command.subaccount not in member.accounts:
+        raise Rejection(reject.ACCOUNT_NOT_FOUND)
     key = ApiKey(
         step.sequence,
         member.id,
         command.name,
         command.public_key_pem,
-        tuple(command.scopes),
+        tuple(scopes),
         command.profile,
+        command.subaccount,
     )
     step.state.api_keys[key.id] = key
     member.api_key_ids.append(key.id)
-    step.events.append(ApiKeyAdded(key.id, member.id, key.name, key.scopes, key.profile))
+    step.events.append(
+        ApiKeyAdded(key.id, member.id, key.name, key.scopes, key.profile, key.subaccount)
+    )
 
 
 def remove_api_key(step: Step, command: RemoveApiKey) -> None:

@@ -7,7 +7,7 @@ not decide what the caller may do; scopes are checked where operations are known
 import time
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from augury.codec.ids import parse_id
-from augury.core.state import ApiKey, Exchange
+from augury.core.state import ANY_SUBACCOUNT, API_KEY_SCOPES, ApiKey, Exchange
 from augury.gateways.public_keys import load_public_key
 from augury.ports.exchange import ExchangeGate
 
@@ -26,6 +26,11 @@ SIGNATURE_HEADER: Final = b"kalshi-access-signature"
 
 READ: Final = "read"
 WRITE: Final = "write"
+PORTFOLIO_BALANCE: Final = "read::portfolio_balance"
+TRADE: Final = "write::trade"
+TRANSFER: Final = "write::transfer"
+"""Scopes as they are demanded. A key that was granted ``read`` or ``write`` has all that begin
+with it (rules, section 15)."""
 
 _KNOWN_KEYS_LIMIT: Final = 100_000
 """Above this all are forgotten and decoded anew; ids may be written in small or capital letters."""
@@ -49,12 +54,17 @@ class AuthenticationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller. ``profile`` is the key's compatibility profile or empty."""
+    """An authenticated caller. ``profile`` is the key's compatibility profile or empty.
+
+    ``scopes`` are all that the key may do: those it was granted and the finer ones in them.
+    ``subaccount`` is the only one that the key is for, or -1.
+    """
 
     member_id: int
     api_key_id: int
-    scopes: tuple[str, ...]
+    scopes: frozenset[str]
     profile: str
+    subaccount: int = ANY_SUBACCOUNT
 
 
 class _KnownKey:
@@ -64,7 +74,16 @@ class _KnownKey:
 
     def __init__(self, key: ApiKey) -> None:
         self.public_key = load_public_key(key.public_key_pem)
-        self.principal = Principal(key.member_id, key.id, tuple(key.scopes), key.profile)
+        self.principal = Principal(
+            key.member_id, key.id, _granted(key.scopes), key.profile, key.subaccount
+        )
+
+
+def _granted(scopes: Iterable[str]) -> frozenset[str]:
+    """``scopes`` with the finer ones that they contain."""
+    granted = set(scopes)
+    granted.update(scope for scope in API_KEY_SCOPES if scope.split("::")[0] in granted)
+    return frozenset(granted)
 
 
 class Authenticator:

@@ -104,8 +104,11 @@ def test_the_bytes_of_the_log_never_change() -> None:
     )
     assert encode_command(c.Tick()).hex() == "9143"
     assert encode_command(c.AddApiKey(3, "bot", "PEM", ("read", "write"))).hex() == (
-        "961603a3626f74a350454d92a472656164a57772697465a0"
+        "971603a3626f74a350454d92a472656164a57772697465a0ff"
     )
+    # Before keys could be restricted to a subaccount.
+    written_then = bytes.fromhex("961603a3626f74a350454d92a472656164a57772697465a0")
+    assert decode_command(written_then) == c.AddApiKey(3, "bot", "PEM", ("read", "write"))
 
 
 def test_rows_of_an_older_version_get_the_defaults_of_newer_fields() -> None:

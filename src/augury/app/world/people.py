@@ -8,7 +8,7 @@ from typing import Final
 
 from augury.app.world.model import BotSpec, Json, KeySpec, MemberSpec
 from augury.app.world.reading import Fields
-from augury.core.state import MAX_SUBACCOUNT
+from augury.core.state import API_KEY_SCOPES, MAX_SUBACCOUNT
 from augury.core.units import MICROS_PER_CENT, MICROS_PER_DOLLAR
 from augury.gateways.profiles import PROFILES
 from augury.gateways.public_keys import check_public_key
@@ -60,10 +60,10 @@ def _key(fields: Fields, directory: Path) -> KeySpec:
         )
     scopes = fields.texts("scopes") or ["read", "write"]
     for scope in scopes:
-        if scope not in {"read", "write"}:
-            fields.add("scopes", f"expected read or write, not {scope!r}")
-    if "read" not in scopes:
-        fields.add("scopes", "must contain read")
+        if scope not in API_KEY_SCOPES:
+            fields.add("scopes", f"expected one of {', '.join(API_KEY_SCOPES)}, not {scope!r}")
+    if "write" in scopes and "read" not in scopes:
+        fields.add("scopes", "`write` needs `read` beside it")
     spec = KeySpec(
         name=fields.text("name", "key"),
         public_key=public,

@@ -32,6 +32,8 @@ class Key(Answer):
     scopes: list[str]
     profile: str
     public_key: str
+    subaccount: int | None
+    """The only one that the key is for."""
 
 
 class MemberSummary(Answer):
@@ -338,6 +340,7 @@ def key_of(key: ApiKey) -> Key:
         scopes=list(key.scopes),
         profile=key.profile,
         public_key=key.public_key_pem,
+        subaccount=key.subaccount if key.subaccount >= 0 else None,
     )
 
 

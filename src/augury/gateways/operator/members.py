@@ -7,7 +7,7 @@ from typing import Final
 from augury.codec.ids import format_id, parse_id
 from augury.codec.text import parse_dollars
 from augury.core import commands
-from augury.core.state import Account, Member
+from augury.core.state import ANY_SUBACCOUNT, Account, Member
 from augury.core.units import MICROS_PER_CENT, MICROS_PER_DOLLAR
 from augury.gateways.operator import answers, requests
 from augury.gateways.operator.context import Call, Operator
@@ -132,8 +132,13 @@ async def add_key(operator: Operator, call: Call[requests.AddKey, None]) -> answ
     errors.parse("public_key", check_public_key, body.public_key, "")
     _check_scopes(errors, body.scopes)
     errors.check()
+    subaccount = ANY_SUBACCOUNT
+    if body.subaccount is not None:
+        subaccount = _account(member, body.subaccount).number
     applied = await operator.submit(
-        commands.AddApiKey(member.id, body.name, body.public_key, body.scopes, profile=body.profile)
+        commands.AddApiKey(
+            member.id, body.name, body.public_key, body.scopes, body.profile, subaccount
+        )
     )
     return answers.KeyAdded(api_key_id=format_id("api_key", applied.sequence))
 
@@ -146,7 +151,10 @@ async def remove_key(operator: Operator, call: Call[None, None]) -> answers.Noth
 
 
 def _check_scopes(errors: FieldErrors, scopes: tuple[str, ...]) -> None:
-    errors.require("scopes", "read" in scopes, "every key needs `read`")
+    errors.require("scopes", bool(scopes), "a key needs a scope")
+    errors.require(
+        "scopes", "write" not in scopes or "read" in scopes, "`write` needs `read` beside it"
+    )
     errors.require("scopes", len(set(scopes)) == len(scopes), "names a scope twice")
 
 

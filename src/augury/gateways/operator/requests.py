@@ -31,7 +31,15 @@ Time = Annotated[
 Text = Annotated[str, Meta(max_length=20_000)]
 Name = Annotated[str, Meta(max_length=200)]
 Details = dict[str, Any]
-Scope = Literal["read", "write"]
+Scope = Literal[
+    "read",
+    "write",
+    "read::portfolio_balance",
+    "read::block_trade_accept",
+    "write::trade",
+    "write::transfer",
+    "write::block_trade_accept",
+]
 Profile = Literal["", "legacy", "3.6", "latest"]
 Subaccount = Annotated[int, Meta(ge=0, le=32)]
 Limit = Annotated[int, Meta(ge=1, le=1000)]
@@ -78,6 +86,8 @@ class AddKey(Request):
     name: Name = "key"
     scopes: tuple[Scope, ...] = ("read", "write")
     profile: Profile = ""
+    subaccount: Subaccount | None = None
+    """The only one that the key is for."""
 
 
 class MoveMoney(Request):

@@ -5,9 +5,11 @@ from typing import Final
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from msgspec import UNSET
 
 from augury.codec.ids import format_id, parse_id
 from augury.core.commands import AddApiKey, RemoveApiKey
+from augury.core.state import ANY_SUBACCOUNT, API_KEY_SCOPES
 from augury.gateways.auth import READ, WRITE
 from augury.gateways.profiles import LATEST, LEGACY
 from augury.gateways.public_keys import check_public_key
@@ -19,7 +21,12 @@ from augury.gateways.rest.answers import (
     GetAccountApiLimitsResponse,
     GetApiKeysResponse,
 )
-from augury.gateways.rest.bodies import CREATE_API_KEY, GENERATE_API_KEY
+from augury.gateways.rest.bodies import (
+    CREATE_API_KEY,
+    GENERATE_API_KEY,
+    CreateApiKeyRequest,
+    GenerateApiKeyRequest,
+)
 from augury.gateways.rest.errors import invalid, not_found
 from augury.gateways.rest.request import Request, Services
 
@@ -32,7 +39,15 @@ async def get_api_keys(services: Services, request: Request) -> GetApiKeysRespon
     known = services.state.api_keys
     keys = [known[key_id] for key_id in services.member(request).api_key_ids]
     return GetApiKeysResponse(
-        [ApiKey(format_id("api_key", key.id), key.name, list(key.scopes)) for key in keys]
+        [
+            ApiKey(
+                format_id("api_key", key.id),
+                key.name,
+                list(key.scopes),
+                key.subaccount if key.subaccount >= 0 else UNSET,
+            )
+            for key in keys
+        ]
     )
 
 
@@ -43,15 +58,18 @@ async def create_api_key(services: Services, request: Request) -> CreateApiKeyRe
         pem = check_public_key(body.public_key)
     except ValueError as error:
         raise invalid(f"public_key: {error}") from None
-    return CreateApiKeyResponse(await _add(services, request, name, pem, scopes))
+    return CreateApiKeyResponse(
+        await _add(services, request, name, pem, scopes, _subaccount(services, request, body))
+    )
 
 
 async def generate_api_key(services: Services, request: Request) -> GenerateApiKeyResponse:
     """Makes the pair in a thread, because finding primes takes a while."""
     body = request.read(GENERATE_API_KEY)
     name, scopes = _name(body.name), _scopes(body.scopes)
+    subaccount = _subaccount(services, request, body)
     private_pem, public_pem = await asyncio.to_thread(_generate)
-    api_key_id = await _add(services, request, name, public_pem, scopes)
+    api_key_id = await _add(services, request, name, public_pem, scopes, subaccount)
     return GenerateApiKeyResponse(api_key_id, private_pem)
 
 
@@ -79,11 +97,18 @@ async def get_account_limits(services: Services, request: Request) -> GetAccount
 
 
 async def _add(
-    services: Services, request: Request, name: str, pem: str, scopes: tuple[str, ...]
+    services: Services,
+    request: Request,
+    name: str,
+    pem: str,
+    scopes: tuple[str, ...],
+    subaccount: int,
 ) -> str:
     # The new key speaks for the same kind of client as the key that made it.
     profile = request.principal.profile
-    applied = await services.submit(AddApiKey(request.member_id, name, pem, scopes, profile))
+    applied = await services.submit(
+        AddApiKey(request.member_id, name, pem, scopes, profile, subaccount)
+    )
     return format_id("api_key", applied.sequence)
 
 
@@ -94,15 +119,24 @@ def _name(name: str) -> str:
 
 
 def _scopes(scopes: list[str] | None) -> tuple[str, ...]:
-    """Both by default; to write includes to read."""
+    """``read`` and ``write`` by default. ``write`` needs ``read``, finer scopes need nothing."""
     if scopes is None:
         return (READ, WRITE)
     chosen = set(scopes)
-    if not chosen <= {READ, WRITE}:
-        raise invalid("scopes are read and write")
-    if READ not in chosen:
-        raise invalid("scopes must contain read")
-    return tuple(scope for scope in (READ, WRITE) if scope in chosen)
+    if not chosen or not chosen <= set(API_KEY_SCOPES):
+        raise invalid(f"scopes are {', '.join(API_KEY_SCOPES)}")
+    if WRITE in chosen and READ not in chosen:
+        raise invalid("scopes with write must contain read")
+    return tuple(scope for scope in API_KEY_SCOPES if scope in chosen)
+
+
+def _subaccount(
+    services: Services, request: Request, body: CreateApiKeyRequest | GenerateApiKeyRequest
+) -> int:
+    """The subaccount that the new key is for, or all of them. Raises ``ApiError``."""
+    if body.subaccount is None:
+        return ANY_SUBACCOUNT
+    return services.account(request, body.subaccount).number
 
 
 def _generate() -> tuple[str, str]:

@@ -595,6 +595,7 @@ class ApiKey(Answer):
     api_key_id: str
     name: str
     scopes: list[str]
+    subaccount: int | UnsetType = UNSET
 
 
 class GetApiKeysResponse(Answer):

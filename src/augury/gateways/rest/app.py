@@ -20,7 +20,7 @@ import msgspec
 from augury.gateways.auth import KEY_HEADER, AuthenticationError, Authenticator, Principal
 from augury.gateways.profiles import PROFILE_HEADER, PROFILES, profile_of_agent
 from augury.gateways.rate_limits import READ_BUCKET, RateLimiter
-from augury.gateways.rest.errors import ApiError, invalid, rate_limited
+from augury.gateways.rest.errors import ApiError, invalid, locked_out, rate_limited
 from augury.gateways.rest.market_rows import MarketRows
 from augury.gateways.rest.openapi import document_json, document_yaml
 from augury.gateways.rest.operations import OPERATIONS, PUBLIC, Operation
@@ -234,6 +234,8 @@ class RestGateway:
             raise ApiError(
                 403, "insufficient_scope", f"the API key lacks the scope {operation.scope}"
             )
+        if principal.subaccount >= 0 and not operation.for_one_subaccount:
+            raise locked_out()
         if operation.cost:
             tier = self._services.state.members[principal.member_id].usage_tier
             if not self.limiter.take(principal.member_id, tier, operation.bucket, operation.cost):

@@ -142,5 +142,10 @@ def refusal(code: str, detail: str = "") -> ApiError:
     return ApiError(status, _CODES.get(code, code), message, detail)
 
 
+def locked_out() -> ApiError:
+    """The key is for one subaccount, and the request goes beyond it."""
+    return ApiError(403, "forbidden", "the API key is restricted to one subaccount")
+
+
 def rate_limited() -> ApiError:
     return ApiError(429, "too_many_requests", "too many requests")

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from augury.gateways.auth import READ, WRITE
+from augury.gateways.auth import PORTFOLIO_BALANCE, READ, TRADE, TRANSFER, WRITE
 from augury.gateways.rate_limits import READ_BUCKET, REQUEST, WRITE_BUCKET
 from augury.gateways.rest import (
     account,
@@ -28,10 +28,12 @@ from augury.gateways.rest import (
     multivariate,
     order_groups,
     orders,
+    orders_v2,
     portfolio,
 )
 from augury.gateways.rest import discovery_answers as found
 from augury.gateways.rest import multivariate_answers as combined
+from augury.gateways.rest import orders_v2_answers as slim
 from augury.gateways.rest.bodies import Body
 from augury.gateways.rest.parameters import SUBACCOUNT, SUBACCOUNT_OR_PRIMARY, Parameter
 from augury.gateways.rest.request import Request, Services
@@ -67,9 +69,23 @@ class Operation:
     aliases: tuple[tuple[str, str], ...] = ()
     """Further (method, path) pairs under which early clients know it."""
     extension: bool = False
+    one_subaccount: bool = False
+    """It keeps to the subaccount of a restricted key though it has no such parameter."""
+
+    @property
+    def for_one_subaccount(self) -> bool:
+        """Whether keys restricted to one subaccount may use it."""
+        return (
+            self.scope == PUBLIC
+            or self.one_subaccount
+            or SUBACCOUNT in self.parameters
+            or SUBACCOUNT_OR_PRIMARY in self.parameters
+        )
 
 
 ORDER: Final = "/portfolio/orders/{order_id}"
+ORDERS_V2: Final = "/portfolio/events/orders"
+ORDER_V2: Final = ORDERS_V2 + "/{order_id}"
 GROUP: Final = "/portfolio/order_groups/{order_group_id}"
 EVENT: Final = "/events/{event_ticker}"
 COLLECTIONS: Final = "/multivariate_event_collections"
@@ -136,16 +152,16 @@ BUILT: Final[tuple[Operation, ...]] = (
               parameters=orders.ORDERS_PARAMETERS),
     Operation("CreateOrder", "POST", "/portfolio/orders", "orders",
               "Enter an order",
-              orders.create_order, answers.OrderResponse, WRITE, bodies.CREATE_ORDER,
+              orders.create_order, answers.OrderResponse, TRADE, bodies.CREATE_ORDER,
               _SUBACCOUNT, 201, WRITE_BUCKET),
     Operation("BatchCreateOrders", "POST", "/portfolio/orders/batched", "orders",
               "Enter up to 20 orders",
-              orders.batch_create_orders, answers.BatchCreateOrdersResponse, WRITE,
+              orders.batch_create_orders, answers.BatchCreateOrdersResponse, TRADE,
               bodies.BATCH_CREATE_ORDERS, _SUBACCOUNT, 201, WRITE_BUCKET, 0),
     Operation("BatchCancelOrders", "DELETE", "/portfolio/orders/batched", "orders",
               "Cancel up to 20 orders",
-              orders.batch_cancel_orders, answers.BatchCancelOrdersResponse, WRITE,
-              bodies.BATCH_CANCEL_ORDERS, (), 200, WRITE_BUCKET, 0),
+              orders.batch_cancel_orders, answers.BatchCancelOrdersResponse, TRADE,
+              bodies.BATCH_CANCEL_ORDERS, (), 200, WRITE_BUCKET, 0, one_subaccount=True),
     Operation("GetOrderQueuePositions", "GET", "/portfolio/orders/queue_positions", "orders",
               "How much trades before one's own orders",
               orders.get_queue_positions, answers.GetOrderQueuePositionsResponse, READ,
@@ -153,25 +169,51 @@ BUILT: Final[tuple[Operation, ...]] = (
     Operation("PostOrderQueuePositions", "POST", "/portfolio/orders/queue_positions", "orders",
               "The early form of GetOrderQueuePositions",
               orders.post_queue_positions, answers.GetOrderQueuePositionsResponse, READ,
-              bodies.QUEUE_POSITIONS, extension=True),
+              bodies.QUEUE_POSITIONS, extension=True, one_subaccount=True),
     Operation("GetOrder", "GET", ORDER, "orders",
               "One of one's own orders",
-              orders.get_order, answers.OrderResponse, READ),
+              orders.get_order, answers.OrderResponse, READ, one_subaccount=True),
     Operation("CancelOrder", "DELETE", ORDER, "orders",
               "Take a resting order out of the book",
-              orders.cancel_order, answers.CancelOrderResponse, WRITE, None,
+              orders.cancel_order, answers.CancelOrderResponse, TRADE, None,
               _SUBACCOUNT, 200, WRITE_BUCKET),
     Operation("AmendOrder", "POST", ORDER + "/amend", "orders",
               "Change price or size of a resting order",
-              orders.amend_order, answers.AmendOrderResponse, WRITE, bodies.AMEND_ORDER,
+              orders.amend_order, answers.AmendOrderResponse, TRADE, bodies.AMEND_ORDER,
               _SUBACCOUNT, 200, WRITE_BUCKET),
     Operation("DecreaseOrder", "POST", ORDER + "/decrease", "orders",
               "Make a resting order smaller without losing its place",
-              orders.decrease_order, answers.OrderResponse, WRITE, bodies.DECREASE_ORDER,
+              orders.decrease_order, answers.OrderResponse, TRADE, bodies.DECREASE_ORDER,
               _SUBACCOUNT, 200, WRITE_BUCKET),
     Operation("GetOrderQueuePosition", "GET", ORDER + "/queue_position", "orders",
               "How much trades before a resting order",
-              orders.get_queue_position, answers.GetOrderQueuePositionResponse, READ),
+              orders.get_queue_position, answers.GetOrderQueuePositionResponse, READ,
+              one_subaccount=True),
+
+    Operation("CreateOrderV2", "POST", ORDERS_V2, "orders in their later form",
+              "Enter an order, seen from the YES side",
+              orders_v2.create_order, slim.CreateOrderV2Response, TRADE, bodies.CREATE_ORDER_V2,
+              _SUBACCOUNT, 201, WRITE_BUCKET, extension=True),
+    Operation("BatchCreateOrdersV2", "POST", ORDERS_V2 + "/batched", "orders in their later form",
+              "Enter as many orders as a second's budget pays for",
+              orders_v2.batch_create_orders, slim.BatchCreateOrdersV2Response, TRADE,
+              bodies.BATCH_CREATE_ORDERS_V2, _SUBACCOUNT, 201, WRITE_BUCKET, 0, extension=True),
+    Operation("BatchCancelOrdersV2", "DELETE", ORDERS_V2 + "/batched",
+              "orders in their later form", "Cancel many orders",
+              orders_v2.batch_cancel_orders, slim.BatchCancelOrdersV2Response, TRADE,
+              bodies.BATCH_CANCEL_ORDERS_V2, _SUBACCOUNT, 200, WRITE_BUCKET, 0, extension=True),
+    Operation("CancelOrderV2", "DELETE", ORDER_V2, "orders in their later form",
+              "Take a resting order out of the book",
+              orders_v2.cancel_order, slim.CancelOrderV2Response, TRADE, None,
+              _SUBACCOUNT, 200, WRITE_BUCKET, extension=True),
+    Operation("AmendOrderV2", "POST", ORDER_V2 + "/amend", "orders in their later form",
+              "Change price and size of a resting order",
+              orders_v2.amend_order, slim.AmendOrderV2Response, TRADE, bodies.AMEND_ORDER_V2,
+              _SUBACCOUNT, 200, WRITE_BUCKET, extension=True),
+    Operation("DecreaseOrderV2", "POST", ORDER_V2 + "/decrease", "orders in their later form",
+              "Make a resting order smaller without losing its place",
+              orders_v2.decrease_order, slim.DecreaseOrderV2Response, TRADE,
+              bodies.DECREASE_ORDER_V2, _SUBACCOUNT, 200, WRITE_BUCKET, extension=True),
 
     Operation("GetOrderGroups", "GET", "/portfolio/order_groups", "order groups",
               "One's own order groups",
@@ -179,29 +221,31 @@ BUILT: Final[tuple[Operation, ...]] = (
               parameters=_SUBACCOUNT),
     Operation("CreateOrderGroup", "POST", "/portfolio/order_groups/create", "order groups",
               "Limit what a group of orders trades within 15 seconds",
-              order_groups.create_order_group, answers.CreateOrderGroupResponse, WRITE,
+              order_groups.create_order_group, answers.CreateOrderGroupResponse, TRADE,
               bodies.CREATE_ORDER_GROUP, _SUBACCOUNT, 201),
     Operation("GetOrderGroup", "GET", GROUP, "order groups",
               "An order group and its resting orders",
-              order_groups.get_order_group, answers.GetOrderGroupResponse, READ),
+              order_groups.get_order_group, answers.GetOrderGroupResponse, READ,
+              one_subaccount=True),
     Operation("DeleteOrderGroup", "DELETE", GROUP, "order groups",
               "Cancel the orders of a group and remove it",
-              order_groups.delete_order_group, answers.EmptyResponse, WRITE),
+              order_groups.delete_order_group, answers.EmptyResponse, TRADE, one_subaccount=True),
     Operation("ResetOrderGroup", "PUT", GROUP + "/reset", "order groups",
               "Let a triggered group trade again",
-              order_groups.reset_order_group, answers.EmptyResponse, WRITE, bodies.EMPTY,
-              aliases=(("POST", GROUP + "/reset"),)),
+              order_groups.reset_order_group, answers.EmptyResponse, TRADE, bodies.EMPTY,
+              aliases=(("POST", GROUP + "/reset"),), one_subaccount=True),
     Operation("TriggerOrderGroup", "PUT", GROUP + "/trigger", "order groups",
               "Cancel the orders of a group and refuse new ones until it is reset",
-              order_groups.trigger_order_group, answers.EmptyResponse, WRITE, bodies.EMPTY),
+              order_groups.trigger_order_group, answers.EmptyResponse, TRADE, bodies.EMPTY,
+              one_subaccount=True),
     Operation("UpdateOrderGroupLimit", "PUT", GROUP + "/limit", "order groups",
               "Change the limit of a group",
-              order_groups.update_order_group_limit, answers.EmptyResponse, WRITE,
-              bodies.UPDATE_ORDER_GROUP_LIMIT),
+              order_groups.update_order_group_limit, answers.EmptyResponse, TRADE,
+              bodies.UPDATE_ORDER_GROUP_LIMIT, one_subaccount=True),
 
     Operation("GetBalance", "GET", "/portfolio/balance", "portfolio",
               "Money that is free to use, and the worth of positions",
-              portfolio.get_balance, answers.GetBalanceResponse, READ,
+              portfolio.get_balance, answers.GetBalanceResponse, PORTFOLIO_BALANCE,
               parameters=(SUBACCOUNT_OR_PRIMARY,)),
     Operation("GetPositions", "GET", "/portfolio/positions", "portfolio",
               "Unsettled positions by market and by event",
@@ -219,16 +263,18 @@ BUILT: Final[tuple[Operation, ...]] = (
               "/portfolio/summary/total_resting_order_value", "portfolio",
               "Money held for resting orders",
               portfolio.get_total_resting_order_value,
-              answers.GetPortfolioRestingOrderTotalValueResponse, READ),
+              answers.GetPortfolioRestingOrderTotalValueResponse, READ, one_subaccount=True),
     Operation("CreateSubaccount", "POST", "/portfolio/subaccounts", "portfolio",
               "Open the next subaccount",
               portfolio.create_subaccount, answers.CreateSubaccountResponse, WRITE, status=201),
     Operation("ApplySubaccountTransfer", "POST", "/portfolio/subaccounts/transfer", "portfolio",
               "Move money between two of one's own subaccounts",
-              portfolio.transfer, answers.EmptyResponse, WRITE, bodies.SUBACCOUNT_TRANSFER),
+              portfolio.transfer, answers.EmptyResponse, TRANSFER, bodies.SUBACCOUNT_TRANSFER),
     Operation("GetSubaccountBalances", "GET", "/portfolio/subaccounts/balances", "portfolio",
               "What each subaccount has free to use",
-              portfolio.get_subaccount_balances, answers.GetSubaccountBalancesResponse, READ),
+              portfolio.get_subaccount_balances, answers.GetSubaccountBalancesResponse,
+              PORTFOLIO_BALANCE,
+              one_subaccount=True),
     Operation("GetSubaccountTransfers", "GET", "/portfolio/subaccounts/transfers", "portfolio",
               "Transfers between one's own subaccounts, newest first",
               portfolio.get_subaccount_transfers, answers.GetSubaccountTransfersResponse, READ,
@@ -236,54 +282,55 @@ BUILT: Final[tuple[Operation, ...]] = (
 
     Operation("GetCommunicationsID", "GET", "/communications/id", "communications",
               "The pseudonym under which others meet the caller",
-              communications.get_communications_id, answers.GetCommunicationsIDResponse, READ),
+              communications.get_communications_id, answers.GetCommunicationsIDResponse, READ,
+              one_subaccount=True),
     Operation("GetRFQs", "GET", "/communications/rfqs", "communications",
               "Requests for quotes, newest first",
               communications.get_rfqs, answers.GetRFQsResponse, READ,
               parameters=communications.RFQS_PARAMETERS),
     Operation("CreateRFQ", "POST", "/communications/rfqs", "communications",
               "Ask for quotes on a market",
-              communications.create_rfq, answers.CreateRFQResponse, WRITE, bodies.CREATE_RFQ,
+              communications.create_rfq, answers.CreateRFQResponse, TRADE, bodies.CREATE_RFQ,
               _SUBACCOUNT, 201),
     Operation("GetRFQ", "GET", RFQ, "communications",
               "One request for quotes",
               communications.get_rfq, answers.GetRFQResponse, READ),
     Operation("DeleteRFQ", "DELETE", RFQ, "communications",
               "Close one's own request, and with it the quotes that answer it",
-              communications.delete_rfq, None, WRITE, status=204),
+              communications.delete_rfq, None, TRADE, status=204),
     Operation("GetQuotes", "GET", "/communications/quotes", "communications",
               "Quotes that one has made or received, newest first",
               communications.get_quotes, answers.GetQuotesResponse, READ,
               parameters=communications.QUOTES_PARAMETERS),
     Operation("CreateQuote", "POST", "/communications/quotes", "communications",
               "Answer a request for quotes; an earlier answer is replaced",
-              communications.create_quote, answers.CreateQuoteResponse, WRITE,
+              communications.create_quote, answers.CreateQuoteResponse, TRADE,
               bodies.CREATE_QUOTE, _SUBACCOUNT, 201),
     Operation("GetQuote", "GET", QUOTE, "communications",
               "One quote that one has made or received",
               communications.get_quote, answers.GetQuoteResponse, READ),
     Operation("DeleteQuote", "DELETE", QUOTE, "communications",
               "Take back an open quote",
-              communications.delete_quote, None, WRITE, status=204),
+              communications.delete_quote, None, TRADE, status=204),
     Operation("AcceptQuote", "PUT", QUOTE + "/accept", "communications",
               "Take one side of a quote; its maker then has to confirm in time",
-              communications.accept_quote, None, WRITE, bodies.ACCEPT_QUOTE, status=204),
+              communications.accept_quote, None, TRADE, bodies.ACCEPT_QUOTE, status=204),
     Operation("ConfirmQuote", "PUT", QUOTE + "/confirm", "communications",
               "Stand by an accepted quote; the orders follow after the execution timer",
-              communications.confirm_quote, None, WRITE, bodies.EMPTY, status=204),
+              communications.confirm_quote, None, TRADE, bodies.EMPTY, status=204),
     Operation("GetRFQQuote", "GET", RFQ_QUOTE, "communications",
               "GetQuote by request and quote",
               communications.get_quote, answers.GetQuoteResponse, READ, extension=True),
     Operation("DeleteRFQQuote", "DELETE", RFQ_QUOTE, "communications",
               "DeleteQuote by request and quote",
-              communications.delete_quote, None, WRITE, status=204, extension=True),
+              communications.delete_quote, None, TRADE, status=204, extension=True),
     Operation("AcceptRFQQuote", "PUT", RFQ_QUOTE + "/accept", "communications",
               "AcceptQuote by request and quote",
-              communications.accept_quote, None, WRITE, bodies.ACCEPT_QUOTE, status=204,
+              communications.accept_quote, None, TRADE, bodies.ACCEPT_QUOTE, status=204,
               extension=True),
     Operation("ConfirmRFQQuote", "PUT", RFQ_QUOTE + "/confirm", "communications",
               "ConfirmQuote by request and quote",
-              communications.confirm_quote, None, WRITE, bodies.EMPTY, status=204,
+              communications.confirm_quote, None, TRADE, bodies.EMPTY, status=204,
               extension=True),
 
     Operation("GetFCMOrders", "GET", "/fcm/orders", "clearing members",
@@ -311,7 +358,8 @@ BUILT: Final[tuple[Operation, ...]] = (
               account.delete_api_key, None, WRITE, status=204),
     Operation("GetAccountApiLimits", "GET", "/account/limits", "account",
               "How many requests per second are allowed",
-              account.get_account_limits, answers.GetAccountApiLimitsResponse, READ),
+              account.get_account_limits, answers.GetAccountApiLimitsResponse, READ,
+              one_subaccount=True),
 
     Operation("GetMultivariateEvents", "GET", "/events/multivariate", "multivariate",
               "Combos as events, newest first",

@@ -25,6 +25,7 @@ from augury.gateways.rest.bodies import (
     CreateOrderGroupRequest,
     CreateOrderRequest,
     DecreaseOrderRequest,
+    DecreaseOrderV2Request,
     UpdateOrderGroupLimitRequest,
 )
 from augury.gateways.rest.errors import INVALID_ORDER, ApiError, invalid
@@ -51,7 +52,7 @@ def place_order(
 
     ``state`` is needed for orders without a price only. Raises ``ApiError``.
     """
-    _check_ticker(body.ticker)
+    checked_ticker(body.ticker)
     quantity = quantity_of("count", body.count, body.count_fp)
     if quantity is None:
         raise invalid("count or count_fp is required", rejections.INVALID_ORDER_SIZE)
@@ -79,17 +80,8 @@ def place_order(
                 "one of yes_price, no_price, yes_price_dollars and no_price_dollars is required"
             )
         price = _far_price(state, body)
-    expiration_ns = 0
-    if body.expiration_ts is not None:
-        if time_in_force == IMMEDIATE_OR_CANCEL:
-            raise invalid(
-                "Cannot specify both immediate_or_cancel and expiration_ts", INVALID_ORDER
-            )
-        if time_in_force == FILL_OR_KILL:
-            raise invalid("Cannot specify both fill_or_kill and expiration_ts", INVALID_ORDER)
-        expiration_ns = _expiration(body.expiration_ts)
-    if post_only and time_in_force != GOOD_TILL_CANCELED:
-        raise invalid("post_only cannot be combined with an order that never rests", INVALID_ORDER)
+    expiration_ns = expiration_of("expiration_ts", body.expiration_ts, time_in_force)
+    checked_post_only(post_only, time_in_force)
     reduce_only = body.reduce_only is True
     if body.sell_position_floor is not None:
         if body.sell_position_floor != 0:
@@ -111,7 +103,7 @@ def place_order(
         reduce_only,
         buy_max_cost,
         body.self_trade_prevention_type or "taker_at_cross",
-        _group_id(body.order_group_id),
+        group_id(body.order_group_id),
         body.cancel_order_on_pause is True,
     )
 
@@ -120,7 +112,7 @@ def amend_order(
     body: AmendOrderRequest, member_id: int, order_id: int, subaccount: int
 ) -> AmendOrder:
     """Raises ``ApiError``."""
-    _check_ticker(body.ticker)
+    checked_ticker(body.ticker)
     quantity = quantity_of("count", body.count, body.count_fp)
     if quantity is not None and quantity <= 0:
         raise invalid("the count must be positive", rejections.INVALID_ORDER_SIZE)
@@ -142,8 +134,31 @@ def decrease_order(
     body: DecreaseOrderRequest, member_id: int, order_id: int, subaccount: int
 ) -> DecreaseOrder:
     """Raises ``ApiError``."""
-    reduce_by = quantity_of("reduce_by", body.reduce_by, body.reduce_by_fp)
-    reduce_to = quantity_of("reduce_to", body.reduce_to, body.reduce_to_fp)
+    return _decrease(
+        member_id,
+        order_id,
+        subaccount if body.subaccount is None else body.subaccount,
+        quantity_of("reduce_by", body.reduce_by, body.reduce_by_fp),
+        quantity_of("reduce_to", body.reduce_to, body.reduce_to_fp),
+    )
+
+
+def decrease_order_v2(
+    body: DecreaseOrderV2Request, member_id: int, order_id: int, subaccount: int
+) -> DecreaseOrder:
+    """Raises ``ApiError``."""
+    return _decrease(
+        member_id,
+        order_id,
+        subaccount,
+        quantity_of("reduce_by", None, body.reduce_by),
+        quantity_of("reduce_to", None, body.reduce_to),
+    )
+
+
+def _decrease(
+    member_id: int, order_id: int, subaccount: int, reduce_by: int | None, reduce_to: int | None
+) -> DecreaseOrder:
     if (reduce_by is None) == (reduce_to is None):
         raise invalid("exactly one of reduce_by and reduce_to is required")
     if reduce_by is not None and reduce_by <= 0:
@@ -155,7 +170,7 @@ def decrease_order(
         order_id,
         -1 if reduce_by is None else reduce_by,
         -1 if reduce_to is None else reduce_to,
-        subaccount if body.subaccount is None else body.subaccount,
+        subaccount,
     )
 
 
@@ -180,10 +195,11 @@ def client_order_id(text: str | None) -> str:
     return text
 
 
-def _check_ticker(ticker: str) -> None:
-    """What cannot be a ticker at all is not worth a record of the log."""
+def checked_ticker(ticker: str) -> str:
+    """What cannot be a ticker at all is not worth a record of the log. Raises ``ApiError``."""
     if not 0 < len(ticker) <= TICKER_LENGTH_LIMIT:
         raise ApiError(404, rejections.MARKET_NOT_FOUND, "market not found")
+    return ticker
 
 
 def _price(body: CreateOrderRequest | AmendOrderRequest) -> int | None:
@@ -194,9 +210,9 @@ def _price(body: CreateOrderRequest | AmendOrderRequest) -> int | None:
     if body.no_price is not None:
         found = _agree(found, PRICE_ONE - _cents("no_price", body.no_price))
     if body.yes_price_dollars is not None:
-        found = _agree(found, _dollars("yes_price_dollars", body.yes_price_dollars))
+        found = _agree(found, price_of("yes_price_dollars", body.yes_price_dollars))
     if body.no_price_dollars is not None:
-        found = _agree(found, PRICE_ONE - _dollars("no_price_dollars", body.no_price_dollars))
+        found = _agree(found, PRICE_ONE - price_of("no_price_dollars", body.no_price_dollars))
     return found
 
 
@@ -212,7 +228,8 @@ def _cents(name: str, cents: int) -> int:
     return cents * PRICES_PER_CENT
 
 
-def _dollars(name: str, text: str) -> int:
+def price_of(name: str, text: str) -> int:
+    """A price between 0 and 1 from its dollar string. Raises ``ApiError``."""
     try:
         price = parse_price(text)
     except ValueError as error:
@@ -242,20 +259,46 @@ def quantity_of(name: str, whole: int | None, exact: str | None) -> int | None:
     return quantity
 
 
-def _expiration(seconds: int) -> int:
-    """Nanoseconds. A time in the past stays one, so that the core can say so; 0 means none."""
+def positive_quantity(text: str) -> int:
+    """Hundredths of a contract from a decimal string. Raises ``ApiError``."""
+    try:
+        quantity = parse_count(text)
+    except ValueError as error:
+        raise invalid(f"count: {error}", rejections.INVALID_ORDER_SIZE) from None
+    if not 0 < quantity <= LARGEST_COUNT * QUANTITY_ONE:
+        raise invalid("the count must be positive", rejections.INVALID_ORDER_SIZE)
+    return quantity
+
+
+def expiration_of(name: str, seconds: int | None, time_in_force: str) -> int:
+    """Nanoseconds; 0 means none. A time in the past stays one, so that the core can say so.
+
+    Raises ``ApiError`` for orders that never rest.
+    """
+    if seconds is None:
+        return 0
+    if time_in_force != GOOD_TILL_CANCELED:
+        raise invalid(f"Cannot specify both {time_in_force} and {name}", INVALID_ORDER)
     if seconds > LATEST_SECONDS:
-        raise invalid("expiration_ts must be Unix time in seconds")
+        raise invalid(f"{name} must be Unix time in seconds")
     return max(1, nanos(seconds))
 
 
-def _group_id(text: str | None) -> int:
+def checked_post_only(post_only: bool, time_in_force: str) -> bool:
+    """Raises ``ApiError`` when an order is to rest and not to rest."""
+    if post_only and time_in_force != GOOD_TILL_CANCELED:
+        raise invalid("post_only cannot be combined with an order that never rests", INVALID_ORDER)
+    return post_only
+
+
+def group_id(text: str | None) -> int:
+    """The order group that is named, or 0. Raises ``ApiError``."""
     if not text:
         return 0
-    group_id = parse_id("group", text)
-    if group_id is None:
+    number = parse_id("group", text)
+    if number is None:
         raise ApiError(404, rejections.ORDER_GROUP_NOT_FOUND, "order group not found")
-    return group_id
+    return number
 
 
 def _far_price(state: Exchange, body: CreateOrderRequest) -> int:

@@ -68,19 +68,19 @@ async def get_order_group(services: Services, request: Request) -> GetOrderGroup
 
 
 async def delete_order_group(services: Services, request: Request) -> EmptyResponse:
-    await services.submit(DeleteOrderGroup(request.member_id, _group_id(request)))
+    await services.submit(DeleteOrderGroup(request.member_id, _own_group(services, request)))
     return EmptyResponse()
 
 
 async def reset_order_group(services: Services, request: Request) -> EmptyResponse:
     request.read(EMPTY)
-    await services.submit(ResetOrderGroup(request.member_id, _group_id(request)))
+    await services.submit(ResetOrderGroup(request.member_id, _own_group(services, request)))
     return EmptyResponse()
 
 
 async def trigger_order_group(services: Services, request: Request) -> EmptyResponse:
     request.read(EMPTY)
-    await services.submit(TriggerOrderGroup(request.member_id, _group_id(request)))
+    await services.submit(TriggerOrderGroup(request.member_id, _own_group(services, request)))
     return EmptyResponse()
 
 
@@ -88,7 +88,8 @@ async def update_order_group_limit(services: Services, request: Request) -> Empt
     limit = contracts_limit(request.read(UPDATE_ORDER_GROUP_LIMIT))
     if limit is None:
         raise invalid("contracts_limit or contracts_limit_fp is required")
-    await services.submit(SetOrderGroupLimit(request.member_id, _group_id(request), limit))
+    group_id = _own_group(services, request)
+    await services.submit(SetOrderGroupLimit(request.member_id, group_id, limit))
     return EmptyResponse()
 
 
@@ -99,8 +100,21 @@ def _group_id(request: Request) -> int:
     return group_id
 
 
+def _own_group(services: Services, request: Request) -> int:
+    """Id of a group to change; whether it is the member's is checked when it is changed."""
+    group_id = _group_id(request)
+    group = services.state.groups.get(group_id)
+    if group is not None and not request.may_see(group.account.number):
+        raise not_found("order group")
+    return group_id
+
+
 def _find(services: Services, request: Request) -> LiveGroup:
     group = services.state.groups.get(_group_id(request))
-    if group is None or group.account.member.id != request.member_id:
+    if (
+        group is None
+        or group.account.member.id != request.member_id
+        or not request.may_see(group.account.number)
+    ):
         raise not_found("order group")
     return group

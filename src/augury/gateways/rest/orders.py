@@ -14,7 +14,7 @@ from augury.core.state import Order as LiveOrder
 from augury.core.units import BID, QUANTITY_ONE
 from augury.gateways.profiles import LATEST
 from augury.gateways.rate_limits import REQUEST, WRITE_BUCKET
-from augury.gateways.rest import order_entry
+from augury.gateways.rest import archive, order_entry
 from augury.gateways.rest.answers import (
     AmendOrderResponse,
     BatchCancelOrdersIndividualResponse,
@@ -99,33 +99,33 @@ def _place(services: Services, request: Request, body: CreateOrderRequest) -> Pl
 
 
 async def get_order(services: Services, request: Request) -> OrderResponse:
-    order_id = _order_id(request)
+    order_id = order_id_of(request)
     order = services.state.orders.get(order_id)
-    if order is not None and order.account.member.id == request.member_id:
+    if order is not None and is_own(request, order):
         return OrderResponse(live_order_row(order))
     await services.catch_up()
     row = await services.queries.order(order_id)
-    if row is None or row.member_id != request.member_id:
+    if row is None or row.member_id != request.member_id or not request.may_see(row.subaccount):
         raise not_found("order")
     return OrderResponse(order_row(row))
 
 
 async def cancel_order(services: Services, request: Request) -> CancelOrderResponse:
-    order_id = _order_id(request)
+    order_id = order_id_of(request)
     command = CancelOrder(request.member_id, order_id, _subaccount(services, request))
-    applied = await _submit(services, request, command, order_id, changing=False)
-    update = _update_after(applied, order_id)
+    applied = await submit_change(services, request, command, order_id, changing=False)
+    update = update_after(applied, order_id)
     reduced = update.reduced_quantity
     return CancelOrderResponse(order_row(update), reduced // QUANTITY_ONE, count_fp(reduced))
 
 
 async def amend_order(services: Services, request: Request) -> AmendOrderResponse:
     """Both the order as it was when the amend took effect, and as it is now."""
-    order_id = _order_id(request)
+    order_id = order_id_of(request)
     command = order_entry.amend_order(
         request.read(AMEND_ORDER), request.member_id, order_id, _subaccount(services, request)
     )
-    applied = await _submit(services, request, command, order_id, changing=True)
+    applied = await submit_change(services, request, command, order_id, changing=True)
     before = next(
         event.before
         for event in applied.events[applied.own_from :]
@@ -135,15 +135,21 @@ async def amend_order(services: Services, request: Request) -> AmendOrderRespons
 
 
 async def decrease_order(services: Services, request: Request) -> OrderResponse:
-    order_id = _order_id(request)
+    order_id = order_id_of(request)
     command = order_entry.decrease_order(
         request.read(DECREASE_ORDER), request.member_id, order_id, _subaccount(services, request)
     )
-    applied = await _submit(services, request, command, order_id, changing=True)
+    applied = await submit_change(services, request, command, order_id, changing=True)
     return OrderResponse(_order_after(applied, order_id))
 
 
-def _order_id(request: Request) -> int:
+def is_own(request: Request, order: LiveOrder) -> bool:
+    """Whether the order exists for the caller's key."""
+    account = order.account
+    return account.member.id == request.member_id and request.may_see(account.number)
+
+
+def order_id_of(request: Request) -> int:
     order_id = parse_id("order", request.path_values[0])
     if order_id is None:
         raise not_found("order")
@@ -161,7 +167,7 @@ def _subaccount(services: Services, request: Request) -> int:
     return chosen
 
 
-def _update_after(applied: Applied, order_id: int) -> OrderUpdated:
+def update_after(applied: Applied, order_id: int) -> OrderUpdated:
     """The last thing that the command did to the order."""
     found: OrderUpdated | None = None
     for event in applied.events[applied.own_from :]:
@@ -172,10 +178,10 @@ def _update_after(applied: Applied, order_id: int) -> OrderUpdated:
 
 
 def _order_after(applied: Applied, order_id: int) -> Order:
-    return order_row(_update_after(applied, order_id))
+    return order_row(update_after(applied, order_id))
 
 
-async def _submit(
+async def submit_change(
     services: Services, request: Request, command: Command, order_id: int, *, changing: bool
 ) -> Applied:
     """Submit a command about one order, and say precisely why an order is not there any more.
@@ -213,7 +219,7 @@ async def batch_create_orders(services: Services, request: Request) -> BatchCrea
         row = BatchCreateOrdersIndividualResponse()
         rows.append(row)
         try:
-            body = CREATE_ORDER.read(item)
+            body = request.read_part(CREATE_ORDER, item)
             if body.client_order_id:
                 row.client_order_id = body.client_order_id
             commands.append(_place(services, request, body))
@@ -221,7 +227,7 @@ async def batch_create_orders(services: Services, request: Request) -> BatchCrea
             row.error = error.body(request.profile)
         else:
             places.append(len(rows) - 1)
-    for place, applied in zip(places, await _submit_all(services, commands), strict=True):
+    for place, applied in zip(places, await submit_all(services, commands), strict=True):
         rejection = applied.rejection
         if rejection is None:
             rows[place].order = _order_after(applied, applied.sequence)
@@ -232,7 +238,7 @@ async def batch_create_orders(services: Services, request: Request) -> BatchCrea
 
 async def batch_cancel_orders(services: Services, request: Request) -> BatchCancelOrdersResponse:
     """Each item for itself. A cancel in a batch costs a fifth of one on its own."""
-    items = _items_to_cancel(request.read(BATCH_CANCEL_ORDERS))
+    items = _items_to_cancel(request, request.read(BATCH_CANCEL_ORDERS))
     _check_batch(len(items))
     services.charge(request, WRITE_BUCKET, len(items) * BATCHED_CANCEL_COST)
     rows: list[BatchCancelOrdersIndividualResponse] = []
@@ -246,12 +252,12 @@ async def batch_cancel_orders(services: Services, request: Request) -> BatchCanc
         else:
             commands.append(CancelOrder(request.member_id, order_id, subaccount))
             places.append((len(rows) - 1, order_id))
-    applied_all = await _submit_all(services, commands)
+    applied_all = await submit_all(services, commands)
     for (place, order_id), applied in zip(places, applied_all, strict=True):
         row = rows[place]
         rejection = applied.rejection
         if rejection is None:
-            update = _update_after(applied, order_id)
+            update = update_after(applied, order_id)
             row.order = order_row(update)
             row.reduced_by = update.reduced_quantity // QUANTITY_ONE
             row.reduced_by_fp = count_fp(update.reduced_quantity)
@@ -260,14 +266,17 @@ async def batch_cancel_orders(services: Services, request: Request) -> BatchCanc
     return BatchCancelOrdersResponse(rows)
 
 
-async def _submit_all(services: Services, commands: list[Command]) -> list[Applied]:
+async def submit_all(services: Services, commands: list[Command]) -> list[Applied]:
     return await services.gate.submit_all(commands) if commands else []
 
 
-def _items_to_cancel(body: BatchCancelOrdersRequest) -> list[tuple[str, int]]:
+def _items_to_cancel(request: Request, body: BatchCancelOrdersRequest) -> list[tuple[str, int]]:
     """(order id, subaccount); ids alone mean orders of the primary subaccount."""
-    items = [(text, 0) for text in [*(body.ids or ()), *(body.order_ids or ())]]
-    items += [(item.order_id, item.subaccount or 0) for item in body.orders or ()]
+    usual = max(0, request.only_subaccount)
+    items = [(text, usual) for text in [*(body.ids or ()), *(body.order_ids or ())]]
+    for item in body.orders or ():
+        request.check_subaccount(item.subaccount)
+        items.append((item.order_id, usual if item.subaccount is None else item.subaccount))
     return items
 
 
@@ -324,6 +333,7 @@ async def list_orders(
             status=status,
             min_created_ns=min_ns,
             max_created_ns=max_ns,
+            min_updated_ns=archive.cutoff(services.state).orders_updated_ns,
         ):
             found[row.order_id] = order_row(row)
     newest_first = sorted(found, reverse=True)
@@ -338,8 +348,8 @@ async def list_orders(
 
 
 async def get_queue_position(services: Services, request: Request) -> GetOrderQueuePositionResponse:
-    order = services.state.orders.get(_order_id(request))
-    if order is None or order.account.member.id != request.member_id:
+    order = services.state.orders.get(order_id_of(request))
+    if order is None or not is_own(request, order):
         raise not_found("order")
     ahead = queries.queue_position(order)
     return GetOrderQueuePositionResponse(ahead // QUANTITY_ONE, count_fp(ahead))
@@ -371,7 +381,7 @@ async def post_queue_positions(
     orders = []
     for text in dict.fromkeys(request.read(QUEUE_POSITIONS).order_ids):
         order = state.orders.get(parse_id("order", text) or 0)
-        if order is not None and order.account.member.id == request.member_id:
+        if order is not None and is_own(request, order):
             orders.append(order)
     return GetOrderQueuePositionsResponse(_queue_rows(orders))
 

@@ -122,7 +122,9 @@ async def get_total_resting_order_value(
 ) -> GetPortfolioRestingOrderTotalValueResponse:
     """Collateral held for all resting orders of the member."""
     held = sum(
-        queries.resting_value(account) for account in services.member(request).accounts.values()
+        queries.resting_value(account)
+        for number, account in services.member(request).accounts.items()
+        if request.may_see(number)
     )
     return GetPortfolioRestingOrderTotalValueResponse(cents_floor(held))
 
@@ -471,7 +473,7 @@ async def get_subaccount_balances(
                 updated,
             )
             for number, account in sorted(services.member(request).accounts.items())
-            if not account.subtrader
+            if not account.subtrader and request.may_see(number)
         ]
     )
 

@@ -3,16 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+import msgspec
+
 from augury.core.applied import Applied
 from augury.core.commands import Command
-from augury.core.state import Account, Exchange, Member
+from augury.core.state import ANY_SUBACCOUNT, Account, Exchange, Member
 from augury.gateways.auth import Principal
 from augury.gateways.rate_limits import RateLimiter
 from augury.gateways.rest.bodies import Body
 from augury.gateways.rest.cursors import Cursors
-from augury.gateways.rest.errors import from_rejection, invalid, rate_limited
+from augury.gateways.rest.errors import from_rejection, invalid, locked_out, rate_limited
 from augury.gateways.rest.market_rows import MarketRows
-from augury.gateways.rest.parameters import CURSOR, Parameter, parse_query
+from augury.gateways.rest.parameters import CURSOR, SUBACCOUNT, Parameter, parse_query
 from augury.gateways.settings import RestSettings
 from augury.ports.exchange import ExchangeGate
 from augury.ports.history import HistoryProgress
@@ -33,6 +35,7 @@ class Request:
         "_principal",
         "_query",
         "body",
+        "only_subaccount",
         "operation_id",
         "parameter_names",
         "path_values",
@@ -56,6 +59,8 @@ class Request:
         self.profile = profile
         self.body = b""
         self._principal = principal
+        self.only_subaccount = ANY_SUBACCOUNT if principal is None else principal.subaccount
+        """The subaccount that the caller's key is restricted to, or -1."""
         self._query: Mapping[str, list[str]] | None = None
 
     @property
@@ -76,7 +81,14 @@ class Request:
         return self._query
 
     def value(self, parameter: Parameter[T]) -> T:
-        """The value of a query parameter, or its default. Raises ``ApiError``."""
+        """The value of a query parameter, or its default. Raises ``ApiError``.
+
+        A key for one subaccount may name that one only, and means it when it names none.
+        """
+        if self.only_subaccount >= 0 and parameter.name == SUBACCOUNT.name:
+            given = [text for text in self.query.get(parameter.name, ()) if text]
+            self.check_subaccount(SUBACCOUNT.parse(given) if given else None)
+            return parameter.parse((str(self.only_subaccount),))
         if not self.query_string:
             return parameter.default
         values = [text for text in self.query.get(parameter.name, ()) if text]
@@ -84,7 +96,25 @@ class Request:
 
     def read(self, body: Body[T]) -> T:
         """The body of the request. Raises ``ApiError``."""
-        return body.read(self.body)
+        return self.read_part(body, self.body)
+
+    def read_part(self, body: Body[T], raw: bytes | msgspec.Raw) -> T:
+        """One item of a body that is read in parts. Raises ``ApiError``."""
+        result = body.read(raw)
+        if self.only_subaccount >= 0:
+            self.check_subaccount(getattr(result, "subaccount", None))
+            if getattr(result, "subtrader_id", None):
+                raise locked_out()
+        return result
+
+    def check_subaccount(self, subaccount: int | None) -> None:
+        """Raises ``ApiError`` when the caller's key is for another subaccount."""
+        if self.only_subaccount >= 0 and subaccount not in (None, self.only_subaccount):
+            raise locked_out()
+
+    def may_see(self, subaccount: int) -> bool:
+        """Whether something of this subaccount exists for the caller's key."""
+        return self.only_subaccount < 0 or self.only_subaccount == subaccount
 
     def cursor_scope(self) -> str:
         """Names the list that a cursor belongs to: operation, caller, filters."""

@@ -14,10 +14,12 @@ import msgspec
 
 from augury.gateways.auth import (
     KEY_HEADER,
+    READ,
     SIGNATURE_HEADER,
     TIMESTAMP_HEADER,
     AuthenticationError,
     Authenticator,
+    Principal,
 )
 from augury.gateways.profiles import PROFILE_HEADER, PROFILES
 from augury.gateways.rest.errors import ApiError
@@ -43,6 +45,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 PATH: Final = "/trade-api/ws/v2"
 
 _SIGNED_HEADERS: Final = (KEY_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
+_ANONYMOUS: Final = Principal(0, 0, frozenset(), "")
 _log: Final = logging.getLogger("augury.gateways.ws")
 
 
@@ -102,24 +105,28 @@ class WebSocketGateway:
         await receive()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
-            member_id, api_key_id, profile = self._identify(headers, scope)
-            place = member_id or _address(scope)
-            self._take_place(place, member_id)
+            principal, profile = self._identify(headers, scope)
+            place = principal.member_id or _address(scope)
+            self._take_place(place, principal.member_id)
         except ApiError as error:
             await _refuse(send, error)
             return
         try:
             await send({"type": "websocket.accept"})
-            await self._serve(scope, receive, member_id, api_key_id, profile)
+            await self._serve(scope, receive, principal, profile)
         finally:
             self._leave_place(place)
 
     async def _serve(
-        self, scope: Scope, receive: Receive, member_id: int, api_key_id: int, profile: str
+        self, scope: Scope, receive: Receive, principal: Principal, profile: str
     ) -> None:
+        """The connection until it ends."""
         socket: Socket = scope["extensions"][EXTENSION]
         settings = self._settings
-        connection = Connection(socket, self._outbox, member_id, api_key_id, profile)
+        api_key_id = principal.api_key_id
+        connection = Connection(
+            socket, self._outbox, principal.member_id, api_key_id, profile, principal.subaccount
+        )
         self._connections[connection] = None
         session = Session(
             connection,
@@ -155,10 +162,12 @@ class WebSocketGateway:
 
     # --- the handshake -----------------------------------------------------------------------
 
-    def _identify(self, headers: dict[bytes, bytes], scope: Scope) -> tuple[int, int, str]:
-        """(member, API key, profile); zeros for an anonymous connection. Raises ``ApiError``."""
-        member_id = api_key_id = 0
-        key_profile = ""
+    def _identify(self, headers: dict[bytes, bytes], scope: Scope) -> tuple[Principal, str]:
+        """Who connects, and in which profile. Raises ``ApiError``.
+
+        A key that may not read has nothing to hear: the socket carries private channels.
+        """
+        principal = _ANONYMOUS
         signed = any(name in headers for name in _SIGNED_HEADERS)
         if signed or not self._settings.anonymous:
             path = scope.get("raw_path") or scope["path"].encode()
@@ -166,12 +175,11 @@ class WebSocketGateway:
                 principal = self._authenticator.authenticate(headers, "GET", path.decode("latin-1"))
             except AuthenticationError as error:
                 raise ApiError(401, error.code, error.message) from None
-            member_id = principal.member_id
-            api_key_id = principal.api_key_id
-            key_profile = principal.profile
+            if READ not in principal.scopes:
+                raise ApiError(403, "insufficient_scope", f"the API key lacks the scope {READ}")
         asked = headers.get(PROFILE_HEADER, b"").decode("latin-1")
-        profile = asked if asked in PROFILES else key_profile or self._settings.profile
-        return member_id, api_key_id, profile
+        profile = asked if asked in PROFILES else principal.profile or self._settings.profile
+        return principal, profile
 
     def _take_place(self, place: int | str, member_id: int) -> None:
         settings = self._settings

@@ -103,7 +103,10 @@ class Outbox:
 
 
 class Connection:
-    """One client. ``member_id`` and ``api_key_id`` are 0 when it is anonymous."""
+    """One client. ``member_id`` and ``api_key_id`` are 0 when it is anonymous.
+
+    ``subaccount`` is the only one that its key is for, or -1.
+    """
 
     __slots__ = (
         "_outbox",
@@ -120,15 +123,23 @@ class Connection:
         "pending_bytes",
         "profile",
         "socket",
+        "subaccount",
         "subscriptions",
         "waiting",
     )
 
     def __init__(
-        self, socket: Socket, outbox: Outbox, member_id: int, api_key_id: int, profile: str
+        self,
+        socket: Socket,
+        outbox: Outbox,
+        member_id: int,
+        api_key_id: int,
+        profile: str,
+        subaccount: int = -1,
     ) -> None:
         self.socket = socket
         self.member_id = member_id
+        self.subaccount = subaccount
         self.api_key_id = api_key_id
         self.profile = profile
         self.subscriptions: dict[int, Subscription] = {}
@@ -145,6 +156,10 @@ class Connection:
         self._outbox = outbox
         self._queue_messages = outbox.settings.queue_messages
         self._queue_bytes = outbox.settings.queue_bytes
+
+    def may_see(self, member_id: int, subaccount: int) -> bool:
+        """Whether what is private to this subaccount is the client's own."""
+        return self.member_id == member_id and self.subaccount in (-1, subaccount)
 
     def enqueue(self, frame: bytes) -> None:
         """Queue a frame behind all others. Safe in the middle of a walk over subscriptions."""

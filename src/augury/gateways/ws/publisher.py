@@ -286,25 +286,25 @@ class Publisher:
     # --- trading -----------------------------------------------------------------------------
 
     def _order_filled(self, event: OrderFilled) -> None:
-        subscriptions = self._fills.for_member(event.member_id)
+        subscriptions = self._fills.for_account(event.member_id, event.subaccount)
         if subscriptions:
             message = messages.fill(event, self._time_ns)
             _send(b"fill", message, _wanting(subscriptions, event.market_ticker))
 
     def _order_updated(self, event: OrderUpdated) -> None:
-        subscriptions = self._user_orders.for_member(event.member_id)
+        subscriptions = self._user_orders.for_account(event.member_id, event.subaccount)
         if subscriptions:
             message = messages.user_order(event)
             _send(b"user_order", message, _wanting(subscriptions, event.market_ticker))
 
     def _position_changed(self, event: PositionChanged) -> None:
-        subscriptions = self._positions.for_member(event.member_id)
+        subscriptions = self._positions.for_account(event.member_id, event.subaccount)
         if subscriptions:
             message = messages.market_position(event)
             _send(b"market_position", message, _wanting(subscriptions, event.market_ticker))
 
     def _order_group_updated(self, event: OrderGroupUpdated) -> None:
-        subscriptions = self._order_groups.for_member(event.member_id)
+        subscriptions = self._order_groups.for_account(event.member_id, event.subaccount)
         if subscriptions:
             message = messages.order_group(event, self._time_ns)
             for subscription in subscriptions:
@@ -330,7 +330,7 @@ class Publisher:
             return
         market_id = self.market_id(ticker)
         in_own_price = in_yes_price = b""
-        owners: dict[int, tuple[int, str]] = {}
+        owners: dict[int, tuple[int, str] | None] = {}
         for member_id, subaccount, client_order_id in event.owners:
             owners.setdefault(member_id, (subaccount, client_order_id))
         for subscription in subscriptions:
@@ -344,7 +344,11 @@ class Publisher:
                 )
             connection = subscription.connection
             if connection.member_id in owners:
-                message = books.with_owner(message, *owners[connection.member_id])
+                owner = owners[connection.member_id]
+                if connection.subaccount >= 0:
+                    owner = _owner_in(event, connection)
+                if owner is not None:
+                    message = books.with_owner(message, *owner)
             connection.enqueue(_sequenced(b"orderbook_delta", subscription, message))
 
     def _ticker_changed(self, event: TickerChanged) -> None:
@@ -409,11 +413,11 @@ class Publisher:
         if not receivers:
             return
         # Two customers of one clearing member may trade with each other; it hears of both.
-        for member_id, encode in (
-            (event.member_id, for_maker),
-            (event.rfq_member_id, for_requester),
+        for member_id, subaccount, encode in (
+            (event.member_id, event.subaccount, for_maker),
+            (event.rfq_member_id, event.rfq_subaccount, for_requester),
         ):
-            own = [one for one in receivers if one.connection.member_id == member_id]
+            own = [one for one in receivers if one.connection.may_see(member_id, subaccount)]
             if own:
                 _send(kind, encode(event), own)
 
@@ -520,6 +524,14 @@ class Publisher:
                 return ""
             found = self._market_ids[ticker] = format_id("market", market.id)
         return found
+
+
+def _owner_in(event: LevelChanged, connection: Connection) -> tuple[int, str] | None:
+    """The order behind a change, when it is of the subaccount that a key is for."""
+    for member_id, subaccount, client_order_id in event.owners:
+        if connection.may_see(member_id, subaccount):
+            return subaccount, client_order_id
+    return None
 
 
 def quote_of(market: Market) -> messages.Quote:

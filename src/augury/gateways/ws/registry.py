@@ -3,7 +3,7 @@
 Iteration orders here are orders of arrival, so that a run can be repeated.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import TypeVar
 
@@ -36,8 +36,12 @@ class ChannelIndex:
     def is_watched(self, ticker: str) -> bool:
         return bool(self.everywhere) or ticker in self.by_market
 
-    def for_member(self, member_id: int) -> dict[Subscription, None]:
-        return self.by_member.get(member_id, _NOBODY)
+    def for_account(self, member_id: int, subaccount: int) -> Collection[Subscription]:
+        """The member's subscriptions, without those of keys for other subaccounts."""
+        found = self.by_member.get(member_id)
+        if found is None:
+            return ()
+        return [one for one in found if one.connection.may_see(member_id, subaccount)]
 
     def add(self, subscription: Subscription) -> None:
         """Enter a subscription, with the markets it names now."""
