@@ -228,12 +228,44 @@ def test_information_for_members(terminal: Terminal) -> None:
     terminal.done(f"schedule {schedule}")
     assert "2027-01-01" in terminal.done("schedule")
     milestone = terminal.directory / "milestone.json"
-    milestone.write_text('{"id": "m1", "title": "A game"}')
+    milestone.write_text(
+        '{"title": "A game", "type": "game", "category": "Sports",'
+        ' "start_date": "2026-03-01T12:00:00Z"}'
+    )
     terminal.done(f"document put milestone m1 {milestone}")
     assert "milestone" in terminal.done("document list")
-    assert "A game" in terminal.done("document list milestone")
+    (kept,) = terminal.answer("document list milestone")["documents"]
+    assert kept["details"]["title"] == "A game"
     terminal.done("document remove milestone m1")
     assert "no milestone" in terminal.refused("document remove milestone m1")
+
+
+def test_terms_are_set_and_shown(terminal: Terminal) -> None:
+    list_market(terminal)
+    terminal.done("series create KXMVEDUO")
+    terminal.done(
+        f"collection create KXMVEDUO-R --series KXMVEDUO --event {EVENT}"
+        " --close-date 2099-01-01T00:00:00Z --title Duos"
+    )
+    assert "Duos" in terminal.done("collection list")
+    assert EVENT in terminal.done("collection show KXMVEDUO-R")
+    terminal.done(f"fees schedule {SERIES} flat 0.5 2099-01-01T00:00:00Z")
+    assert "2099-01-01T00:00:00Z" in terminal.done("fees list")
+
+    assert "no maintenance" in terminal.done("maintenance list")
+    window = "2099-01-01T08:00:00Z"
+    terminal.done(f"maintenance add {window} 2099-01-01T10:00:00Z")
+    schedule = json.loads(terminal.done("request GET /exchange/schedule"))["schedule"]
+    assert schedule["maintenance_windows"] == [
+        {"start_datetime": window, "end_datetime": "2099-01-01T10:00:00Z"}
+    ]
+    assert "no window" in terminal.refused("maintenance remove 2099-02-01T00:00:00Z")
+    assert "no maintenance" in terminal.done(f"maintenance remove {window}")
+
+    terminal.done("member add fcm@example.com")
+    terminal.done("subtrader add fcm@example.com customer-1")
+    terminal.done("deposit fcm@example.com 12.00 --subtrader customer-1")
+    assert "12.0000" in terminal.done("subtrader list fcm@example.com")
 
 
 def test_the_virtual_clock_is_read_and_moved(terminal: Terminal) -> None:

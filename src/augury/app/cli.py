@@ -14,6 +14,7 @@ from augury.app import (
     log_commands,
     member_commands,
     serve_commands,
+    terms_commands,
     world_commands,
 )
 from augury.app.console import JsonOption, print_json, print_table, say
@@ -73,6 +74,7 @@ application.command("coverage")(coverage)
 member_commands.register(application)
 listing_commands.register(application)
 exchange_commands.register(application)
+terms_commands.register(application)
 log_commands.register(application)
 history_commands.register(application)
 application.add_typer(world_commands.world_app, name="world")

@@ -235,6 +235,7 @@ def remove_key(
 
 AmountArgument = Annotated[str, typer.Argument(help="Dollars, whole cents.")]
 SubaccountOption = Annotated[int, typer.Option(min=0, max=32, help="0 is the primary one.")]
+SubtraderOption = Annotated[str, typer.Option(help="Of a clearing member: this customer.")]
 ReferenceOption = Annotated[str, typer.Option(help="A note for the ledger.")]
 
 
@@ -244,9 +245,10 @@ def deposit(
     amount: AmountArgument,
     subaccount: SubaccountOption = 0,
     reference: ReferenceOption = "",
+    subtrader: SubtraderOption = "",
 ) -> None:
     """Credit a member."""
-    _move(operation, "deposits", member, amount, subaccount, reference)
+    _move(operation, "deposits", member, amount, subaccount, reference, subtrader)
 
 
 def withdraw(
@@ -255,15 +257,27 @@ def withdraw(
     amount: AmountArgument,
     subaccount: SubaccountOption = 0,
     reference: ReferenceOption = "",
+    subtrader: SubtraderOption = "",
 ) -> None:
     """Debit a member, up to what is not held for resting orders."""
-    _move(operation, "withdrawals", member, amount, subaccount, reference)
+    _move(operation, "withdrawals", member, amount, subaccount, reference, subtrader)
 
 
 def _move(
-    operation: Operation, way: str, member: str, amount: str, subaccount: int, reference: str
+    operation: Operation,
+    way: str,
+    member: str,
+    amount: str,
+    subaccount: int,
+    reference: str,
+    subtrader: str,
 ) -> None:
-    body = {"amount": amount, "subaccount": subaccount, "reference": reference}
+    body = {
+        "amount": amount,
+        "subaccount": subaccount,
+        "reference": reference,
+        "subtrader_id": subtrader,
+    }
     answer = operation.api.post("members", member, way, body=body)
     operation.show(answer, lambda: print_fields(answer["subaccount"]))
 

@@ -42,6 +42,11 @@ class Settings:
         "Let the world live: its bots trade, rolling events go on, truths come out. "
         "Default: it does with the real clock.",
     )
+    maintenance: bool | None = _setting(
+        None,
+        "Pause trading in the weekly maintenance, Thursday 03:00 to 05:00 Eastern Time. "
+        "Default: with the real clock.",
+    )
     clock: Literal["real", "virtual"] = _setting(
         "real", "`virtual` stands still until the operator moves it."
     )
@@ -113,6 +118,10 @@ class Settings:
     @property
     def lives(self) -> bool:
         return self.clock == "real" if self.live is None else self.live
+
+    @property
+    def maintains(self) -> bool:
+        return self.clock == "real" if self.maintenance is None else self.maintenance
 
     @property
     def on_this_machine_only(self) -> bool:

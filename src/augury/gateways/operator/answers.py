@@ -10,7 +10,17 @@ from msgspec import Struct
 
 from augury.codec.ids import format_id
 from augury.codec.text import count_fp, dollars, price_dollars, rfc3339
-from augury.core.state import Account, ApiKey, Exchange, ListedEvent, Market, Member, Series
+from augury.core.state import (
+    Account,
+    ApiKey,
+    Collection,
+    Exchange,
+    ListedEvent,
+    Market,
+    Member,
+    Series,
+)
+from augury.core.state import FeeChange as LiveFeeChange
 
 
 class Answer(Struct):
@@ -34,6 +44,17 @@ class Key(Answer):
     public_key: str
     subaccount: int | None
     """The only one that the key is for."""
+
+
+class Subtrader(Subaccount):
+    """A clearing member's account for one customer."""
+
+    subtrader_id: str
+
+
+class Subtraders(Answer):
+    user_id: str
+    subtraders: list[Subtrader]
 
 
 class MemberSummary(Answer):
@@ -154,6 +175,8 @@ class EventDetail(Answer):
     created_time: str
     updated_time: str
     market_tickers: list[str]
+    strike_order: list[str]
+    strikes_below: bool
     details: dict[str, Any]
 
 
@@ -201,6 +224,61 @@ class MarketList(Answer):
     cursor: str
 
 
+class AssociatedEvent(Answer):
+    ticker: str
+    is_yes_only: bool
+    size_min: int
+    size_max: int
+
+
+class CollectionDetail(Answer):
+    """``combos`` is how many were created and are still there."""
+
+    ticker: str
+    series_ticker: str
+    open_date: str
+    close_date: str
+    size_min: int
+    size_max: int
+    is_ordered: bool
+    associated_events: list[AssociatedEvent]
+    combos: int
+    created_time: str
+    details: dict[str, Any]
+
+
+class CollectionList(Answer):
+    collections: list[CollectionDetail]
+    cursor: str
+
+
+class FeeChange(Answer):
+    id: str
+    series_ticker: str
+    fee_type: str
+    fee_multiplier: float
+    scheduled_time: str
+    applied: bool
+
+
+class FeeChanges(Answer):
+    """By time, those that have happened included."""
+
+    fee_changes: list[FeeChange]
+
+
+class MaintenanceWindow(Answer):
+    start_datetime: str
+    end_datetime: str
+
+
+class Maintenance(Answer):
+    """The windows that are not over. ``in_maintenance``: trading is paused by one of them."""
+
+    windows: list[MaintenanceWindow]
+    in_maintenance: bool
+
+
 class ExchangeState(Answer):
     exchange_active: bool
     trading_active: bool
@@ -220,7 +298,7 @@ class Announcements(Answer):
 
 
 class Schedule(Answer):
-    """Empty: trading around the clock, every day."""
+    """What was published, and the maintenance windows to come."""
 
     schedule: dict[str, Any]
 
@@ -333,6 +411,54 @@ def subaccount_of(account: Account) -> Subaccount:
     )
 
 
+def subtrader_of(account: Account) -> Subtrader:
+    return Subtrader(
+        subtrader_id=account.subtrader, **msgspec.structs.asdict(subaccount_of(account))
+    )
+
+
+def collection_detail(collection: Collection) -> CollectionDetail:
+    return CollectionDetail(
+        ticker=collection.ticker,
+        series_ticker=collection.series.ticker,
+        open_date=rfc3339(collection.open_ns),
+        close_date=rfc3339(collection.close_ns),
+        size_min=collection.size_min,
+        size_max=collection.size_max,
+        is_ordered=collection.is_ordered,
+        associated_events=[AssociatedEvent(*event) for event in collection.associated_events],
+        combos=len(collection.combos),
+        created_time=rfc3339(collection.created_ns),
+        details=details_of(collection.details),
+    )
+
+
+def fee_change(change: LiveFeeChange) -> FeeChange:
+    return FeeChange(
+        id=format_id("fee_change", change.id),
+        series_ticker=change.series_ticker,
+        fee_type=change.fee_type,
+        fee_multiplier=change.multiplier_ppm / 1_000_000,
+        scheduled_time=rfc3339(change.scheduled_ns),
+        applied=change.applied,
+    )
+
+
+def maintenance(state: Exchange) -> Maintenance:
+    return Maintenance(
+        windows=[
+            MaintenanceWindow(rfc3339(start), rfc3339(end))
+            for start, end in state.maintenance_windows
+        ],
+        in_maintenance=state.in_maintenance,
+    )
+
+
+def schedule(state: Exchange) -> Schedule:
+    windows = msgspec.to_builtins(maintenance(state).windows)
+    return Schedule(schedule={**details_of(state.schedule), "maintenance_windows": windows})
+
+
 def key_of(key: ApiKey) -> Key:
     return Key(
         api_key_id=format_id("api_key", key.id),
@@ -419,6 +545,8 @@ def event_detail(event: ListedEvent) -> EventDetail:
         created_time=rfc3339(event.created_ns),
         updated_time=rfc3339(event.updated_ns),
         market_tickers=list(event.market_tickers),
+        strike_order=list(event.strike_order),
+        strikes_below=event.below,
         details=details_of(event.details),
     )
 

@@ -1,13 +1,16 @@
 """Announcements, the schedule, and documents: what is told to members and decides nothing."""
 
 import msgspec
+from msgspec import UNSET
 
 from augury.codec.ids import format_id
 from augury.codec.text import parse_rfc3339, rfc3339
 from augury.core import commands
+from augury.gateways import documents
 from augury.gateways.operator import answers, requests
 from augury.gateways.operator.context import Call, Operator, page
-from augury.gateways.operator.errors import FieldErrors, not_found
+from augury.gateways.operator.errors import FieldErrors, invalid, not_found
+from augury.gateways.operator.terms import window_bounds
 
 
 async def list_announcements(operator: Operator, call: Call[None, None]) -> answers.Announcements:
@@ -46,7 +49,7 @@ async def publish_announcement(
 
 
 async def show_schedule(operator: Operator, call: Call[None, None]) -> answers.Schedule:
-    return answers.Schedule(schedule=answers.details_of(operator.state.schedule))
+    return answers.schedule(operator.state)
 
 
 async def set_schedule(
@@ -55,18 +58,17 @@ async def set_schedule(
     errors = FieldErrors()
     for number, week in enumerate(call.body.standard_hours):
         _check_range(errors, f"standard_hours[{number}]", "_time", week.start_time, week.end_time)
-    for number, window in enumerate(call.body.maintenance_windows):
-        _check_range(
-            errors,
-            f"maintenance_windows[{number}]",
-            "_datetime",
-            window.start_datetime,
-            window.end_datetime,
-        )
+    given = call.body.maintenance_windows
+    windows = window_bounds(errors, "maintenance_windows", given) if given is not UNSET else None
     errors.check()
-    details = msgspec.json.encode(call.body).decode()
-    await operator.submit(commands.SetSchedule(details))
-    return answers.Schedule(schedule=answers.details_of(operator.state.schedule))
+    weeks = msgspec.to_builtins(call.body.standard_hours)
+    # The windows are those that really pause trading, so the published text holds none.
+    await operator.submit(
+        commands.SetSchedule(requests.as_json({"standard_hours": weeks, "maintenance_windows": []}))
+    )
+    if windows is not None:
+        await operator.submit(commands.SetMaintenanceWindows(windows))
+    return answers.schedule(operator.state)
 
 
 def _check_range(errors: FieldErrors, place: str, suffix: str, start: str, end: str) -> None:
@@ -110,9 +112,10 @@ async def put_document(
     operator: Operator, call: Call[requests.PutDocument, None]
 ) -> answers.Document:
     kind, key = call.path["kind"], call.path["key"]
-    await operator.submit(
-        commands.PutDocument(kind, key, msgspec.json.encode(call.body.details).decode())
-    )
+    details = documents.completed(kind, key, call.body.details, operator.gate.now_ns())
+    if found := documents.problems(kind, key, details, operator.state):
+        raise invalid(found)
+    await operator.submit(commands.PutDocument(kind, key, requests.as_json(details)))
     return await show_document(operator, Call(call.path, None, None))
 
 

@@ -11,6 +11,7 @@ from augury.core.units import NANOS_PER_SECOND, PPM
 from augury.gateways.operator import answers, requests
 from augury.gateways.operator.context import Call, Operator, page
 from augury.gateways.operator.errors import FieldErrors
+from augury.gateways.operator.terms import order_strikes
 
 WEEK_NS: Final = 7 * 86_400 * NANOS_PER_SECOND
 
@@ -180,6 +181,7 @@ async def create_market(
     )
     errors.check()
     await operator.submit(command)
+    await order_strikes(operator, operator.event(body.event_ticker))
     return answers.market_detail(operator.market(body.ticker))
 
 
@@ -205,6 +207,7 @@ async def update_market(
         errors.check()
     if changes:
         await operator.submit(commands.UpdateMarket(market.ticker, details))
+        await order_strikes(operator, market.event)
     return answers.market_detail(operator.market(market.ticker))
 
 

@@ -14,6 +14,7 @@ from augury.gateways.operator.context import Call, Operator
 from augury.gateways.operator.errors import (
     FieldErrors,
     conflict,
+    invalid,
     not_found,
     raise_for_rejection,
     unknown_cursor,
@@ -164,7 +165,7 @@ def _check_scopes(errors: FieldErrors, scopes: tuple[str, ...]) -> None:
 async def deposit(operator: Operator, call: Call[requests.MoveMoney, None]) -> answers.MoneyMoved:
     member = operator.member(call.path["member"])
     amount = _amount(call.body)
-    account = _account(member, call.body.subaccount)
+    account = _money_account(member, call.body)
     applied = await operator.submit(
         commands.Deposit(member.id, account.number, amount, call.body.reference)
     )
@@ -175,7 +176,7 @@ async def withdraw(operator: Operator, call: Call[requests.MoveMoney, None]) -> 
     """Refused with 409 when it exceeds what is available: resting orders keep their collateral."""
     member = operator.member(call.path["member"])
     amount = _amount(call.body)
-    account = _account(member, call.body.subaccount)
+    account = _money_account(member, call.body)
     applied = await operator.submit(
         commands.Withdraw(member.id, account.number, amount, call.body.reference)
     )
@@ -188,6 +189,18 @@ def _amount(body: requests.MoveMoney) -> int:
     errors.require("amount", amount > 0, "must be more than zero")
     errors.check()
     return amount
+
+
+def _money_account(member: Member, body: requests.MoveMoney) -> Account:
+    """The account that money comes to or goes from: a subaccount, or a customer's."""
+    if not body.subtrader_id:
+        return _account(member, body.subaccount)
+    if body.subaccount:
+        raise invalid({"subtrader_id": "not together with a subaccount"})
+    number = member.subtraders.get(body.subtrader_id)
+    if number is None:
+        raise not_found("subtrader", body.subtrader_id)
+    return member.accounts[number]
 
 
 def _account(member: Member, number: int) -> Account:

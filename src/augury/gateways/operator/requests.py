@@ -5,7 +5,7 @@ core. Unknown fields are refused, so that a misspelt one is noticed. Money and p
 strings, times RFC 3339.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -91,9 +91,18 @@ class AddKey(Request):
 
 
 class MoveMoney(Request):
+    """``subtrader_id`` names a customer of a clearing member, in place of a subaccount."""
+
     amount: Money
     subaccount: Subaccount = 0
+    subtrader_id: Name = ""
     reference: Name = ""
+
+
+class CreateSubtrader(Request):
+    """The first customer makes the member a clearing member."""
+
+    subtrader_id: Annotated[str, Meta(min_length=1, max_length=64, examples=["customer-1"])]
 
 
 class MembersQuery(Page):
@@ -250,6 +259,53 @@ class EventsQuery(Page):
     series_ticker: Annotated[str, Meta(max_length=200)] = ""
 
 
+class AssociatedEvent(Request):
+    """An event whose markets may be legs; 0 is no limit to how many."""
+
+    ticker: Ticker
+    is_yes_only: bool = False
+    size_min: Annotated[int, Meta(ge=0, le=100)] = 0
+    size_max: Annotated[int, Meta(ge=0, le=100)] = 0
+
+
+class CreateCollection(Request, kw_only=True):
+    """Which markets members may combine. Without ``open_date`` it is open at once."""
+
+    ticker: Ticker
+    series_ticker: Ticker
+    close_date: Time
+    open_date: Time | None = None
+    size_min: Annotated[int, Meta(ge=2, le=100)] = 2
+    size_max: Annotated[int, Meta(ge=0, le=100)] = 0
+    is_ordered: bool = False
+    associated_events: Annotated[list[AssociatedEvent], Meta(min_length=1, max_length=1000)]
+    title: Text | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    functional_description: Text | UnsetType = UNSET
+
+
+COLLECTION_DETAILS: Final = ("title", "description", "functional_description")
+
+
+class SetStrikeOrder(Request):
+    """The markets of a directional event from the lowest strike to the highest. ``below``: a
+    market is YES when the value is under its strike."""
+
+    market_tickers: Annotated[list[Ticker], Meta(min_length=1, max_length=1000)]
+    below: bool = False
+
+
+class ScheduleFeeChange(Request):
+    """What the series charges by from ``scheduled_time`` on."""
+
+    series_ticker: Ticker
+    fee_type: Literal[
+        "quadratic", "quadratic_with_maker_fees", "quadratic_with_combo_maker_fees", "flat"
+    ]
+    fee_multiplier: Annotated[float, Meta(ge=0, le=1000)]
+    scheduled_time: Time
+
+
 # --- lifecycle -------------------------------------------------------------------------------
 
 
@@ -306,15 +362,25 @@ class MaintenanceWindow(Request):
     end_datetime: Time
 
 
+class SetMaintenance(Request):
+    """All windows to come. Trading pauses by itself in each; one that runs now ends as given."""
+
+    windows: Annotated[list[MaintenanceWindow], Meta(max_length=1000)]
+
+
 class SetSchedule(Request):
-    """The schedule that ``GET /exchange/schedule`` shows. It informs; pauses are commands."""
+    """The schedule that ``GET /exchange/schedule`` shows. Standard hours inform; maintenance
+    windows, when they are given, replace all windows, and trading pauses in them."""
 
     standard_hours: list[WeeklySchedule]
-    maintenance_windows: list[MaintenanceWindow] = []
+    maintenance_windows: Annotated[list[MaintenanceWindow], Meta(max_length=1000)] | UnsetType = (
+        UNSET
+    )
 
 
 class PutDocument(Request):
-    """``details`` has the shape of the public API's answer, for example of a milestone."""
+    """``details`` has the shape of the public API's answer, for example of a milestone. Kinds that
+    the public API reads are checked; when a milestone or target changed last is filled in."""
 
     details: Details
 
@@ -337,6 +403,11 @@ class AdvanceClock(Request):
 
     by_seconds: Annotated[float, Meta(gt=0, le=3_200_000_000)] | None = None
     to: Time | None = None
+
+
+def as_json(values: dict[str, Any]) -> str:
+    """Descriptive data as the log keeps it."""
+    return msgspec.json.encode(values).decode()
 
 
 def given(request: Struct, names: tuple[str, ...]) -> dict[str, Any]:

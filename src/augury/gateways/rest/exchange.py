@@ -1,13 +1,12 @@
 """Exchange operations: status, schedule, announcements, how far history is (rest.md, section 2)."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from augury.codec.text import rfc3339, seconds
+from augury.codec.text import rfc3339
 from augury.core.units import NANOS_PER_SECOND
+from augury.gateways.maintenance import MAINTENANCE_HOURS, is_weekly
 from augury.gateways.rest.answers import (
     Announcement,
     DailySchedule,
@@ -21,14 +20,14 @@ from augury.gateways.rest.answers import (
 )
 from augury.gateways.rest.request import Request, Services
 
-EASTERN: Final = ZoneInfo("America/New_York")
-MAINTENANCE_WEEKDAY: Final = 3
-"""Thursday."""
-MAINTENANCE_HOURS: Final = (3, 5)
-WINDOWS_LISTED: Final = 8
-
 INACTIVE_ANNOUNCEMENTS_NS: Final = 30 * 86_400 * NANOS_PER_SECOND
 """How long after its delivery an inactive announcement is still listed."""
+
+
+class _Published(msgspec.Struct):
+    """What is read of a published schedule; old ones hold windows that paused nothing."""
+
+    standard_hours: list[WeeklySchedule]
 
 
 async def get_status(services: Services, request: Request) -> ExchangeStatus:
@@ -66,13 +65,15 @@ async def get_announcements(
 
 
 async def get_schedule(services: Services, request: Request) -> GetExchangeScheduleResponse:
-    """What the operator published; else the usual week with its maintenance on Thursdays."""
-    published = services.state.schedule
-    if published:
-        return GetExchangeScheduleResponse(msgspec.json.decode(published, type=Schedule))
-    return GetExchangeScheduleResponse(
-        Schedule([_usual_week()], _maintenance_windows(seconds(services.gate.now_ns())))
-    )
+    """Hours as the operator published them, or the usual week. The windows are those in force."""
+    state = services.state
+    windows = [
+        MaintenanceWindow(rfc3339(start), rfc3339(end)) for start, end in state.maintenance_windows
+    ]
+    weeks = [_usual_week(any(is_weekly(start) for start, _ in state.maintenance_windows))]
+    if state.schedule:
+        weeks = msgspec.json.decode(state.schedule, type=_Published).standard_hours
+    return GetExchangeScheduleResponse(Schedule(weeks, windows))
 
 
 async def get_user_data_timestamp(
@@ -85,10 +86,12 @@ async def get_user_data_timestamp(
     return GetUserDataTimestampResponse(rfc3339(gate.now_ns() if caught_up else reached.time_ns))
 
 
-def _usual_week() -> WeeklySchedule:
+def _usual_week(weekly_maintenance: bool) -> WeeklySchedule:
     day = [DailySchedule("00:00", "00:00")]
-    start, end = (f"{hour:02d}:00" for hour in MAINTENANCE_HOURS)
-    thursday = [DailySchedule("00:00", start), DailySchedule(end, "00:00")]
+    thursday = day
+    if weekly_maintenance:
+        start, end = (f"{hour:02d}:00" for hour in MAINTENANCE_HOURS)
+        thursday = [DailySchedule("00:00", start), DailySchedule(end, "00:00")]
     return WeeklySchedule(
         start_time="2024-01-01T00:00:00Z",
         end_time="2200-01-01T00:00:00Z",
@@ -100,24 +103,3 @@ def _usual_week() -> WeeklySchedule:
         saturday=day,
         sunday=day,
     )
-
-
-def _maintenance_windows(now_seconds: int) -> list[MaintenanceWindow]:
-    """The next windows that have not ended, in UTC; the hours follow daylight saving."""
-    now = datetime.fromtimestamp(now_seconds, UTC)
-    day = now.astimezone(EASTERN).date()
-    windows: list[MaintenanceWindow] = []
-    while len(windows) < WINDOWS_LISTED:
-        if day.weekday() == MAINTENANCE_WEEKDAY:
-            start, end = (
-                datetime(day.year, day.month, day.day, hour, tzinfo=EASTERN).astimezone(UTC)
-                for hour in MAINTENANCE_HOURS
-            )
-            if end > now:
-                windows.append(MaintenanceWindow(_utc(start), _utc(end)))
-        day += timedelta(days=1)
-    return windows
-
-
-def _utc(time: datetime) -> str:
-    return time.isoformat()[:19] + "Z"
