@@ -93,6 +93,8 @@ class Story:
     def _random_command(self) -> Command:
         chance = self.chance
         kind = chance.random()
+        if kind < 0.5 and any(q.status == "accepted" for q in self.engine.state.quotes.values()):
+            return self._next_of_a_request()
         if kind < 0.62 or not self._orders:
             return self._random_order()
         if kind < 0.66:
@@ -106,6 +108,8 @@ class Story:
             )
         if kind < 0.78:
             return self._random_position_transfer()
+        if kind < 0.84:
+            return self._next_of_a_request()
         order_id, member_id = chance.choice(self._orders)
         if kind < 0.88:
             return c.CancelOrder(member_id, order_id)
@@ -131,6 +135,30 @@ class Story:
             chance.choice(("good_till_canceled",) * 4 + ("immediate_or_cancel",)),
             self_trade_prevention=chance.choice(("taker_at_cross", "maker")),
         )
+
+    def _next_of_a_request(self) -> Command:
+        """Ask, answer, accept or confirm, whatever comes next; now and then take it back."""
+        chance, state = self.chance, self.engine.state
+        rfqs, quotes = list(state.rfqs.values()), list(state.quotes.values())
+        accepted = [quote for quote in quotes if quote.status == "accepted"]
+        if accepted:
+            # At once, because time passes quickly here and the window is short.
+            return c.ConfirmQuote(accepted[0].account.member.id, accepted[0].id, "")
+        if not rfqs or chance.random() < 0.2:
+            ticker = chance.choice(tuple(MARKETS))
+            return c.CreateRfq(chance.choice(MEMBERS), 0, ticker, 300, 0, chance.random() < 0.5)
+        rfq = chance.choice(rfqs)
+        if not quotes or chance.random() < 0.3:
+            member_id = chance.choice([one for one in MEMBERS if one != rfq.account.member.id])
+            yes_bid = 100 * chance.randint(30, 60)
+            return c.CreateQuote(member_id, 0, rfq.id, yes_bid, 9_800 - yes_bid, True)
+        quote = chance.choice(quotes)
+        if chance.random() < 0.1:
+            return c.DeleteRfq(rfq.account.member.id, rfq.id)
+        if chance.random() < 0.1:
+            return c.DeleteQuote(quote.account.member.id, quote.id)
+        side = chance.choice(("yes", "no"))
+        return c.AcceptQuote(quote.rfq.account.member.id, quote.id, side)
 
     def _random_position_transfer(self) -> Command:
         """Between the two subaccounts of the first member, who often holds both sides."""
