@@ -21,6 +21,9 @@ INCENTIVE_PROGRAM: Final = "incentive_program"
 SPORTS_FILTERS: Final = "sports_filters"
 EVERY_SPORT: Final = "all"
 """The only key of sports filters."""
+HISTORICAL_CUTOFF: Final = "historical_cutoff"
+EVERYTHING: Final = "all"
+"""The only key of a cutoff."""
 
 _DATED: Final = frozenset({MILESTONE, STRUCTURED_TARGET})
 """Kinds that tell when they were last changed."""
@@ -180,6 +183,14 @@ def _check_filters(fields: _Fields, key: str, state: Exchange | None) -> None:
         _check_scopes(fields, f"filters_by_sports.{sport}", details, with_competitions=True)
 
 
+def _check_cutoff(fields: _Fields, key: str, state: Exchange | None) -> None:
+    if key != EVERYTHING:
+        fields.found["key"] = f"must be `{EVERYTHING}`"
+    for name in ("market_settled_ts", "trades_created_ts", "orders_updated_ts"):
+        fields.time(name)
+    fields.time("market_positions_last_updated_ts", required=False)
+
+
 def _check_scopes(fields: _Fields, place: str, details: Any, *, with_competitions: bool) -> None:
     if not isinstance(details, dict):
         fields.found[place] = "expected an object"
@@ -198,4 +209,5 @@ _CHECKS: Final[dict[str, Callable[[_Fields, str, Exchange | None], None]]] = {
     STRUCTURED_TARGET: _check_target,
     INCENTIVE_PROGRAM: _check_incentive,
     SPORTS_FILTERS: _check_filters,
+    HISTORICAL_CUTOFF: _check_cutoff,
 }

@@ -138,10 +138,13 @@ class HistoryQueries:
         status: str = "",
         min_created_ns: int = 0,
         max_created_ns: int = 0,
+        min_updated_ns: int = 0,
+        max_updated_ns: int = 0,
     ) -> list[OrderRow]:
         """Finished orders of one member by ``order_id``; open ones live in the state.
 
-        With both kinds of tickers an order must match both.
+        With both kinds of tickers an order must match both. An order was updated last when it
+        was finished.
         """
         c = t.orders.c
         filters = _Filters()
@@ -153,6 +156,7 @@ class HistoryQueries:
         filters.times(
             c.order_id, c.created_ns, 0, min_created_ns, max_created_ns, ID_OLDER_THAN_ORDER_NS
         )
+        filters.between(c.updated_ns, min_updated_ns, max_updated_ns)
         rows = await self._page(t.orders, c.order_id, filters, limit, before_id)
         return [_order(row) for row in rows]
 

@@ -262,6 +262,30 @@ class ApplySubaccountTransferRequest(msgspec.Struct):
     amount_cents: int
 
 
+class ApplySubaccountPositionTransferRequest(msgspec.Struct):
+    """Move contracts between two of one's own subaccounts, once per ``client_transfer_id``.
+
+    ``price`` is that of YES, whichever ``side`` is moved: the one closes at it, the other opens.
+    """
+
+    client_transfer_id: str
+    from_subaccount: Subaccount
+    to_subaccount: Subaccount
+    market_ticker: str
+    side: Side
+    count: int | None = None
+    count_fp: Count | None = None
+    price: Dollars | None = None
+    price_cents: int | None = None
+
+
+class UpdateSubaccountNettingRequest(msgspec.Struct):
+    """Whether collateral is returned across the markets of an event."""
+
+    subaccount_number: Subaccount
+    enabled: bool
+
+
 class CreateApiKeyRequest(msgspec.Struct):
     """An RSA public key in PEM. ``scopes`` are ``read`` and ``write`` by default.
 
@@ -421,6 +445,8 @@ QUEUE_POSITIONS: Final = body(QueuePositionsRequest)
 CREATE_ORDER_GROUP: Final = body(CreateOrderGroupRequest, optional=True)
 UPDATE_ORDER_GROUP_LIMIT: Final = body(UpdateOrderGroupLimitRequest)
 SUBACCOUNT_TRANSFER: Final = body(ApplySubaccountTransferRequest)
+POSITION_TRANSFER: Final = body(ApplySubaccountPositionTransferRequest)
+SUBACCOUNT_NETTING: Final = body(UpdateSubaccountNettingRequest)
 CREATE_API_KEY: Final = body(CreateApiKeyRequest)
 GENERATE_API_KEY: Final = body(GenerateApiKeyRequest)
 CREATE_RFQ: Final = body(CreateRFQRequest)

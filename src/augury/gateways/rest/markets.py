@@ -9,6 +9,7 @@ from augury.core.state import FINALIZED, Exchange
 from augury.core.state import Market as LiveMarket
 from augury.core.units import BID, PRICE_ONE, PRICES_PER_CENT, QUANTITY_ONE
 from augury.gateways.profiles import LEGACY
+from augury.gateways.rest import archive
 from augury.gateways.rest.answers import (
     GetMarketOrderbookResponse,
     GetMarketResponse,
@@ -90,7 +91,8 @@ _FAMILY_STATUS: Final = {
 class _MarketFilter:
     """The filters of one request, checked for what goes together."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, archived_ns: int) -> None:
+        self.archived_ns = archived_ns
         self.status = request.value(MARKET_STATUS)
         self.event_tickers = request.value(EVENT_TICKERS)
         self.series_ticker = request.value(SERIES_TICKER)
@@ -148,6 +150,8 @@ class _MarketFilter:
         return named
 
     def matches(self, market: LiveMarket) -> bool:
+        if market.status == FINALIZED and market.settled_ns < self.archived_ns:
+            return False
         if self.statuses is not None and market.status not in self.statuses:
             return False
         if self.event_tickers and market.event.ticker not in self.event_tickers:
@@ -174,7 +178,7 @@ def _within(time_ns: int, bounds: tuple[int | None, int | None]) -> bool:
 
 async def get_markets(services: Services, request: Request) -> GetMarketsResponse:
     """Newest first; with ``min_updated_ts`` the oldest change first, to make polling simple."""
-    filters = _MarketFilter(request)
+    filters = _MarketFilter(request, archive.cutoff(services.state).market_settled_ns)
     page = request.value(MARKETS_LIMIT)
     if filters.min_updated_ns is None:
         found, cursor = _by_creation(services, request, filters, page)
@@ -252,7 +256,7 @@ def _dollar_levels(levels: list[tuple[int, int]], as_text: bool) -> list[tuple[s
 
 def _find_market(services: Services, request: Request) -> LiveMarket:
     market = services.state.markets.get(request.path_values[0])
-    if market is None:
+    if market is None or archive.is_archived(services.state, market):
         raise not_found("market")
     return market
 
@@ -263,6 +267,7 @@ async def get_trades(services: Services, request: Request) -> GetTradesResponse:
     ticker = request.value(TICKER)
     min_ns, max_ns = time_range(request)
     position = services.position(request, tuple[int])
+    min_ns = max(min_ns, archive.cutoff(services.state).trades_created_ns)
     await services.catch_up()
     rows = await services.queries.trades(
         limit=page + 1,
@@ -275,7 +280,7 @@ async def get_trades(services: Services, request: Request) -> GetTradesResponse:
     if len(rows) > page:
         del rows[page:]
         cursor = services.next_cursor(request, (rows[-1].trade_id,))
-    return GetTradesResponse([_trade_row(row) for row in rows], cursor)
+    return GetTradesResponse([trade_row(row) for row in rows], cursor)
 
 
 def time_range(request: Request) -> tuple[int, int]:
@@ -286,7 +291,7 @@ def time_range(request: Request) -> tuple[int, int]:
     return max(0, lower or 0), 0 if upper is None else max(1, upper)
 
 
-def _trade_row(row: TradeRow) -> Trade:
+def trade_row(row: TradeRow) -> Trade:
     no_price = PRICE_ONE - row.price
     bought_yes = row.taker_direction == BID
     return Trade(

@@ -19,10 +19,13 @@ from augury.gateways.rest import (
     account,
     answers,
     bodies,
+    candlesticks,
     communications,
     discovery,
     exchange,
     fcm,
+    forecast,
+    historical,
     listings,
     markets,
     multivariate,
@@ -30,10 +33,13 @@ from augury.gateways.rest import (
     orders,
     orders_v2,
     portfolio,
+    statements,
 )
+from augury.gateways.rest import candlesticks_answers as charted
 from augury.gateways.rest import discovery_answers as found
 from augury.gateways.rest import multivariate_answers as combined
 from augury.gateways.rest import orders_v2_answers as slim
+from augury.gateways.rest import statements_answers as stated
 from augury.gateways.rest.bodies import Body
 from augury.gateways.rest.parameters import SUBACCOUNT, SUBACCOUNT_OR_PRIMARY, Parameter
 from augury.gateways.rest.request import Request, Services
@@ -95,6 +101,14 @@ RFQ: Final = "/communications/rfqs/{rfq_id}"
 QUOTE: Final = "/communications/quotes/{quote_id}"
 RFQ_QUOTE: Final = RFQ + "/quotes/{quote_id}"
 _SUBACCOUNT: Final = (SUBACCOUNT,)
+
+
+async def _get_endpoint_costs(
+    _services: Services, _request: Request
+) -> stated.GetAccountEndpointCostsResponse:
+    # Only this module can see the whole table.
+    return statements.endpoint_costs((one.id, one.method, one.path, one.cost) for one in BUILT)
+
 
 # fmt: off
 BUILT: Final[tuple[Operation, ...]] = (
@@ -426,6 +440,90 @@ BUILT: Final[tuple[Operation, ...]] = (
               "Fee terms that will change, by time",
               discovery.get_series_fee_changes, found.GetSeriesFeeChangesResponse,
               parameters=discovery.FEE_CHANGES_PARAMETERS),
+
+    Operation("GetMarketCandlesticks", "GET",
+              "/series/{series_ticker}/markets/{ticker}/candlesticks", "candlesticks",
+              "Prices of a market, period by period",
+              candlesticks.get_market_candlesticks, charted.GetMarketCandlesticksResponse,
+              parameters=candlesticks.CANDLESTICKS_PARAMETERS),
+    Operation("BatchGetMarketCandlesticks", "GET", "/markets/candlesticks", "candlesticks",
+              "Prices of several markets, period by period",
+              candlesticks.batch_get_market_candlesticks,
+              charted.BatchGetMarketCandlesticksResponse,
+              parameters=candlesticks.BATCH_PARAMETERS),
+    Operation("GetMarketCandlesticksByEvent", "GET",
+              "/series/{series_ticker}/events/{ticker}/candlesticks", "candlesticks",
+              "Prices of all markets of an event, period by period",
+              candlesticks.get_event_candlesticks, charted.GetEventCandlesticksResponse,
+              parameters=candlesticks.EVENT_PARAMETERS),
+    Operation("GetEventForecastPercentilesHistory", "GET",
+              "/series/{series_ticker}/events/{ticker}/forecast_percentile_history",
+              "candlesticks", "What the markets of an event expected of a number, over time",
+              forecast.get_event_forecast_percentile_history,
+              charted.GetEventForecastPercentilesHistoryResponse, READ,
+              parameters=forecast.FORECAST_PARAMETERS),
+
+    Operation("GetHistoricalCutoff", "GET", "/historical/cutoff", "archive",
+              "Before which times everything is archived",
+              historical.get_cutoff, stated.GetHistoricalCutoffResponse, extension=True),
+    Operation("GetHistoricalMarkets", "GET", "/historical/markets", "archive",
+              "Archived markets, newest first",
+              historical.get_markets, answers.GetMarketsResponse,
+              parameters=historical.MARKETS_PARAMETERS, extension=True),
+    Operation("GetHistoricalMarket", "GET", "/historical/markets/{ticker}", "archive",
+              "One archived market",
+              historical.get_market, answers.GetMarketResponse, extension=True),
+    Operation("GetMarketCandlesticksHistorical", "GET",
+              "/historical/markets/{ticker}/candlesticks", "archive",
+              "Prices of an archived market, period by period",
+              historical.get_candlesticks, charted.GetMarketCandlesticksHistoricalResponse,
+              parameters=historical.CANDLESTICKS_PARAMETERS, extension=True),
+    Operation("GetHistoricalTrades", "GET", "/historical/trades", "archive",
+              "Archived public trades, newest first",
+              historical.get_trades, answers.GetTradesResponse,
+              parameters=historical.TRADES_PARAMETERS, extension=True),
+    Operation("GetHistoricalFills", "GET", "/historical/fills", "archive",
+              "One's own archived trades, newest first",
+              historical.get_fills, answers.GetFillsResponse, READ,
+              parameters=historical.FILLS_PARAMETERS, extension=True),
+    Operation("GetHistoricalOrders", "GET", "/historical/orders", "archive",
+              "One's own archived orders, newest first",
+              historical.get_orders, answers.GetOrdersResponse, READ,
+              parameters=historical.ORDERS_PARAMETERS, extension=True),
+    Operation("GetHistoricalPositions", "GET", "/historical/positions", "archive",
+              "One's own settled positions in archived events, newest settled first",
+              historical.get_positions, answers.GetPositionsResponse, READ,
+              parameters=historical.POSITIONS_PARAMETERS, extension=True),
+
+    Operation("GetDeposits", "GET", "/portfolio/deposits", "portfolio",
+              "Money that came in, newest first",
+              statements.get_deposits, stated.GetDepositsResponse, READ,
+              parameters=statements.PAYMENTS_PARAMETERS, extension=True),
+    Operation("GetWithdrawals", "GET", "/portfolio/withdrawals", "portfolio",
+              "Money that went out, newest first",
+              statements.get_withdrawals, stated.GetWithdrawalsResponse, READ,
+              parameters=statements.PAYMENTS_PARAMETERS, extension=True),
+    Operation("GetSubaccountNetting", "GET", "/portfolio/subaccounts/netting", "portfolio",
+              "Which subaccounts have collateral returned across the markets of an event",
+              statements.get_netting, stated.GetSubaccountNettingResponse, READ,
+              extension=True),
+    Operation("UpdateSubaccountNetting", "PUT", "/portfolio/subaccounts/netting", "portfolio",
+              "Switch the return of collateral for a subaccount",
+              statements.update_netting, answers.EmptyResponse, WRITE,
+              bodies.SUBACCOUNT_NETTING, extension=True),
+    Operation("ApplySubaccountPositionTransfer", "POST",
+              "/portfolio/subaccounts/positions/transfer", "portfolio",
+              "Move a position between two of one's own subaccounts",
+              statements.transfer_position, stated.ApplySubaccountPositionTransferResponse,
+              WRITE, bodies.POSITION_TRANSFER, extension=True),
+    Operation("GetMarketOrderbooks", "GET", "/markets/orderbooks", "markets",
+              "Resting bids of several markets",
+              statements.get_orderbooks, stated.GetMarketOrderbooksResponse,
+              parameters=(statements.BOOK_TICKERS,), extension=True),
+    Operation("GetAccountEndpointCosts", "GET", "/account/endpoint_costs", "account",
+              "Which requests cost more or less tokens than others",
+              _get_endpoint_costs, stated.GetAccountEndpointCostsResponse,
+              extension=True),
 )
 # fmt: on
 

@@ -22,6 +22,7 @@ from augury.core.events import SubaccountCreated
 from augury.core.state import FINALIZED, Account, Holding
 from augury.core.units import BID, MICROS_PER_CENT, PRICE_ONE, PRICES_PER_CENT, direction_of
 from augury.gateways.profiles import LATEST
+from augury.gateways.rest import archive
 from augury.gateways.rest.answers import (
     CreateSubaccountResponse,
     EmptyResponse,
@@ -234,11 +235,11 @@ async def settled_positions(
     if len(rows) > page:
         del rows[page:]
         last = rows[-1].settlement_id if rows else LATEST_NS
-    answer.market_positions += [_settled_position(row) for row in rows]
+    answer.market_positions += [settled_position(row) for row in rows]
     return last
 
 
-def _settled_position(row: SettlementRow) -> MarketPosition:
+def settled_position(row: SettlementRow) -> MarketPosition:
     return MarketPosition(
         ticker=row.market_ticker,
         total_traded=cents_floor(row.traded_cost),
@@ -322,6 +323,7 @@ async def get_fills(services: Services, request: Request) -> GetFillsResponse:
     order_text = request.value(ORDER_ID)
     order_id = parse_id("order", order_text) if order_text else 0
     position = services.position(request, tuple[int])
+    min_ns = max(min_ns, archive.cutoff(services.state).trades_created_ns)
     if order_id is None:
         return GetFillsResponse([], "")
     await services.catch_up()
@@ -339,10 +341,10 @@ async def get_fills(services: Services, request: Request) -> GetFillsResponse:
     if len(rows) > page:
         del rows[page:]
         cursor = services.next_cursor(request, (rows[-1].trade_id,))
-    return GetFillsResponse([_fill_row(row) for row in rows], cursor)
+    return GetFillsResponse([fill_row(row) for row in rows], cursor)
 
 
-def _fill_row(row: FillRow) -> Fill:
+def fill_row(row: FillRow) -> Fill:
     trade_id = format_id("trade", row.trade_id)
     yes_price = price_dollars(row.price)
     no_price = price_dollars(PRICE_ONE - row.price)
