@@ -16,9 +16,10 @@ streams = st.binary(min_size=WIDTH, max_size=WIDTH * 80)
 
 
 def rows_but_the_clock(engine: Engine) -> list[Row]:
-    """The state without its first row's sequence and time, which every record moves."""
+    """The state without its first row's sequence and time, which every record moves, and without
+    the maintenance windows, which pass in silence while trading is paused by hand."""
     rows = list(dump_state(engine.state))
-    return [[*rows[0][:2], *rows[0][4:]], *rows[1:]]
+    return [[*rows[0][:2], *rows[0][4:14]], *rows[1:]]
 
 
 @given(data=streams)

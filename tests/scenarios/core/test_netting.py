@@ -22,8 +22,8 @@ EXCLUSIVE = {
         exchange determine A no -> A closed; A determined; A is no; maker is paid $0; \
                                    trader is paid $10; trader gets back $-10; A settled
         exchange determine C no -> C closed; maker order canceled market_closed; \
-                  C determined; C is no; maker is paid $0; trader is paid $4; trader gets back $-4; \
-                  C settled
+                  C determined; C is no; maker is paid $0; trader is paid $4; \
+                  trader gets back $-4; C settled
     """,
     "closing takes back what it was given for": """
         trader  netting on                      ->
@@ -108,7 +108,7 @@ DIRECTIONAL = {
         maker   buy yes 10 20 in C              -> maker rests 10
         trader  buy yes 10 60 in A              -> 10 at 60: trader from maker
         trader  buy no 7 80 in C      -> 7 at 20: maker from trader; trader gets back $7
-        exchange determine B yes -> B closed; B determined; B is yes; trader gets back $3; B settled
+        exchange determine B yes  -> B closed; B determined; B is yes; trader gets back $3; ...
         exchange determine A yes  -> A closed; A determined; A is yes; maker is paid $0; \
                                      trader is paid $10; trader gets back $-10; A settled
         exchange determine C yes  -> C closed; maker order canceled market_closed; \
