@@ -2,7 +2,8 @@
 
 Requests are visible to every member, quotes to their two parties. Who somebody is stays hidden:
 others see a communications id, and that of a requester only when all is over. Commands go to the
-core, everything that is read comes from history, which waits for the caller's own writes.
+core. What is asked for by id comes from memory while it lives; lists, and what is over, come from
+history, which waits for the caller's own writes.
 """
 
 from typing import Any, Final
@@ -32,8 +33,10 @@ from augury.core.commands import (
     DeleteQuote,
     DeleteRfq,
 )
-from augury.core.communications import CANCELLED, EXECUTED, OPEN
+from augury.core.communications import CANCELLED, EXECUTED, OPEN, offered
 from augury.core.state import FIRST_SUBTRADER, Exchange
+from augury.core.state import Quote as LiveQuote
+from augury.core.state import Rfq as LiveRfq
 from augury.core.units import (
     MICROS_PER_CENTICENT,
     MICROS_PER_DOLLAR,
@@ -191,8 +194,13 @@ async def delete_rfq(services: Services, request: Request) -> None:
 
 async def get_rfq(services: Services, request: Request) -> GetRFQResponse:
     rfq_id = _rfq_id(request)
-    await services.catch_up()
-    row = await services.queries.rfq(rfq_id, _kept_since_ns(services))
+    live = services.state.rfqs.get(rfq_id)
+    row: RfqRow | None
+    if live is not None:
+        row = _live_rfq(live)
+    else:
+        await services.catch_up()
+        row = await services.queries.rfq(rfq_id, _kept_since_ns(services))
     if row is None:
         raise not_found("request for quotes")
     return GetRFQResponse(_rfq(row, request.member_id, services.state))
@@ -378,6 +386,9 @@ async def _decide(services: Services, request: Request, command: Command, quote_
 
 
 async def _find_quote(services: Services, quote_id: int) -> QuoteRow | None:
+    live = services.state.quotes.get(quote_id)
+    if live is not None:
+        return _live_quote(live)
     await services.catch_up()
     return await services.queries.quote(quote_id, _kept_since_ns(services))
 
@@ -396,13 +407,8 @@ async def _quote_id(services: Services, request: Request) -> int:
         raise not_found("quote")
     if len(request.path_values) > 1:
         rfq_id = _rfq_id(request)
-        live = services.state.quotes.get(quote_id)
-        if live is not None:
-            belongs = live.rfq.id == rfq_id
-        else:
-            row = await _find_quote(services, quote_id)
-            belongs = row is not None and row.rfq_id == rfq_id
-        if not belongs:
+        row = await _find_quote(services, quote_id)
+        if row is None or row.rfq_id != rfq_id:
             raise not_found("quote")
     return quote_id
 
@@ -451,7 +457,60 @@ def _bid(name: str, given: str | int) -> int:
     return price
 
 
-# --- from history to rows --------------------------------------------------------------------
+# --- rows ------------------------------------------------------------------------------------
+
+
+def _live_rfq(rfq: LiveRfq) -> RfqRow:
+    """An open request as history has it, or soon will."""
+    market = rfq.market
+    return RfqRow(
+        rfq.id,
+        rfq.account.member.id,
+        rfq.account.number,
+        market.ticker,
+        market.event.ticker,
+        rfq.quantity,
+        rfq.target_cost,
+        rfq.rest_remainder,
+        OPEN,
+        "",
+        rfq.created_ns,
+        rfq.created_ns,
+    )
+
+
+def _live_quote(quote: LiveQuote) -> QuoteRow:
+    """A quote that is not over as history has it, or soon will."""
+    rfq = quote.rfq
+    return QuoteRow(
+        quote.id,
+        rfq.id,
+        quote.account.member.id,
+        quote.account.number,
+        rfq.account.member.id,
+        rfq.account.number,
+        rfq.market.ticker,
+        rfq.market.event.ticker,
+        quote.yes_bid,
+        quote.no_bid,
+        offered(quote, "yes"),
+        offered(quote, "no"),
+        rfq.quantity,
+        rfq.target_cost,
+        quote.rest_remainder,
+        quote.post_only,
+        quote.status,
+        "",
+        quote.accepted_side,
+        quote.accepted_quantity,
+        quote.created_ns,
+        quote.confirmed_ns or quote.accepted_ns or quote.created_ns,
+        quote.accepted_ns,
+        quote.confirmed_ns,
+        quote.executed_ns,
+        quote.maker_order_id,
+        quote.rfq_order_id,
+    )
 
 
 def _kept_since_ns(services: Services) -> int:
