@@ -89,7 +89,7 @@ def send_signal(exchange: RunningExchange, number: signal.Signals) -> None:
     os.kill(exchange.process_id, number)
 
 
-# --- the way acceptance runs drive it --------------------------------------------------------
+# --- the way scripts drive it -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("token", [None, "given-by-the-operator"])
