@@ -40,6 +40,10 @@ def is_time(value: object) -> bool:
     return not isinstance(value, str) or parse_rfc3339(value) is not None
 
 
+DAYS = "start_ts=1772326800&end_ts=1772499600"
+"""The two days around what happened."""
+LATER = "start_ts=1772377201&end_ts=1772380800&include_latest_before_start=true"
+FORECAST = "/series/RAIN/events/RAIN-26MAR01/forecast_percentile_history"
 GROUP = "/portfolio/order_groups/{group}"
 ORDER = "/portfolio/orders/{order}"
 
@@ -239,6 +243,28 @@ CALLS: dict[str, list[Call]] = {
     "GenerateApiKey": [("/api_keys/generate", {"name": "k", "scopes": ["read"]})],
     "DeleteApiKey": [("/api_keys/{key}", None)],
     "GetAccountApiLimits": [("/account/limits", None)],
+    "GetMarketCandlesticks": [
+        (f"/series/RAIN/markets/{RAIN}/candlesticks?{DAYS}&period_interval=60", None),
+        (f"/series/SUN/markets/{SUN}/candlesticks?{DAYS}&period_interval=1440", None),
+        (
+            f"/series/SCORE/markets/{SCORE}/candlesticks?{LATER}&period_interval=1",
+            None,
+        ),
+    ],
+    "BatchGetMarketCandlesticks": [
+        (f"/markets/candlesticks?market_tickers={RAIN},{SCORE}&{DAYS}&period_interval=1", None),
+    ],
+    "GetMarketCandlesticksByEvent": [
+        (f"/series/RAIN/events/RAIN-26MAR01/candlesticks?{DAYS}&period_interval={period}", None)
+        for period in (1, 60, 1440)
+    ],
+    "GetEventForecastPercentilesHistory": [
+        (
+            f"{FORECAST}?percentiles=1000&percentiles=5000&{DAYS}&period_interval={period}",
+            None,
+        )
+        for period in (1, 60, 1440)
+    ],
     "GetCommunicationsID": [("/communications/id", None)],
     "GetRFQs": [
         ("/communications/rfqs", None),
