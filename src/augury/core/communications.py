@@ -71,12 +71,11 @@ def create_rfq(step: Step, command: CreateRfq) -> None:
         raise Rejection(reject.INVALID_ORDER_SIZE, "contracts must be a positive number of lots")
     if command.target_cost < 0:
         raise Rejection(reject.INVALID_PARAMETERS, "target cost must be positive")
-    own = [rfq for rfq in state.rfqs.values() if rfq.account.member is member]
     # Each customer of a clearing member may have a request of its own on a market.
-    same_market = [rfq for rfq in own if rfq.market is market and same_owner(rfq.account, account)]
+    same_market = [rfq for rfq in market.rfqs.values() if same_owner(rfq.account, account)]
     if same_market and not command.replace_existing:
         raise Rejection(reject.RFQ_ALREADY_EXISTS, market.ticker)
-    if len(own) - len(same_market) >= MAX_OPEN_RFQS:
+    if len(member.rfqs) - len(same_market) >= MAX_OPEN_RFQS:
         raise Rejection(reject.INVALID_PARAMETERS, "too many open requests")
     for rfq in same_market:
         check_undecided(rfq)
@@ -92,6 +91,8 @@ def create_rfq(step: Step, command: CreateRfq) -> None:
         step.time_ns,
     )
     state.rfqs[rfq.id] = rfq
+    member.rfqs[rfq.id] = rfq
+    market.rfqs[rfq.id] = rfq
     keep_alive(step, rfq)
     report_rfq(step, rfq, "created", OPEN, "")
 
@@ -300,14 +301,14 @@ def execute_quote(step: Step, quote_id: int) -> None:
 
 
 def close_rfqs_of_market(step: Step, market: Market) -> None:
-    for rfq in [rfq for rfq in step.state.rfqs.values() if rfq.market is market]:
+    for rfq in list(market.rfqs.values()):
         close_rfq(step, rfq, "market_closed")
 
 
 def withdraw_member(step: Step, member: Member) -> None:
     """A suspended member neither asks nor answers."""
     state = step.state
-    for rfq in [rfq for rfq in state.rfqs.values() if rfq.account.member is member]:
+    for rfq in list(member.rfqs.values()):
         close_rfq(step, rfq, "member_suspended")
     for quote in [quote for quote in state.quotes.values() if quote.account.member is member]:
         cancel_quote(step, quote, "member_suspended")
@@ -328,6 +329,8 @@ def close_rfq(step: Step, rfq: Rfq, reason: str) -> None:
     for quote in list(rfq.quotes.values()):
         cancel_quote(step, quote, reason)
     del step.state.rfqs[rfq.id]
+    del rfq.account.member.rfqs[rfq.id]
+    del rfq.market.rfqs[rfq.id]
     report_rfq(step, rfq, "closed", "closed", reason)
 
 

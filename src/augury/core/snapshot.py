@@ -358,6 +358,8 @@ def load_state(rows: Iterable[Row]) -> Exchange:
             )
             rfq.expires_ns = fields[8]
             state.rfqs[rfq.id] = rfq
+            rfq.account.member.rfqs[rfq.id] = rfq
+            rfq.market.rfqs[rfq.id] = rfq
         elif kind == "quote":
             _load_quote(state, fields)
         elif kind == "fee_change":

@@ -95,6 +95,7 @@ class Member:
         "open_orders",
         "order_groups",
         "primary",
+        "rfqs",
         "subtraders",
         "suspended",
         "transfer_ids",
@@ -122,6 +123,8 @@ class Member:
         self.open_order_ids: list[int] = []
         """Ascending; may still hold ids of closed orders, which readers skip."""
         self.order_groups = 0
+        self.rfqs: dict[int, Rfq] = {}
+        """Open requests for quotes by id; likewise in ``Market``."""
         self.subtraders: dict[str, int] = {}
         """Customer -> number of its account, for a clearing member."""
 
@@ -525,6 +528,7 @@ class Market:
         "quoted_bid",
         "quoted_bid_quantity",
         "result",
+        "rfqs",
         "settled_ns",
         "settlement_due_ns",
         "settlement_timer_ns",
@@ -603,6 +607,7 @@ class Market:
         self.legs: tuple[Leg, ...] = ()
         self.combo_tickers: list[str] = []
         """Combos of which this market is a leg."""
+        self.rfqs: dict[int, Rfq] = {}
         self.quoted_bid = 0
         self.quoted_bid_quantity = 0
         self.quoted_ask = PRICE_ONE

@@ -234,11 +234,15 @@ def check_communications(state: Exchange) -> None:
     """Open requests and quotes know each other, and at most one quote of each is on its way."""
     for rfq in state.rfqs.values():
         assert rfq.market.status in (ACTIVE, INACTIVE)
+        assert rfq.market.rfqs[rfq.id] is rfq
+        assert rfq.account.member.rfqs[rfq.id] is rfq
         assert sum(1 for quote in rfq.quotes.values() if quote.status != "open") <= 1
     quotes = {
         quote_id: quote for rfq in state.rfqs.values() for quote_id, quote in rfq.quotes.items()
     }
     assert state.quotes == quotes
+    assert sum(len(member.rfqs) for member in state.members.values()) == len(state.rfqs)
+    assert sum(len(market.rfqs) for market in state.markets.values()) == len(state.rfqs)
 
 
 def name(account: Account) -> str:
