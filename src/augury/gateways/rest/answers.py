@@ -266,12 +266,16 @@ class GetEventMetadataResponse(Answer):
 
 
 class Orderbook(Answer):
-    """Bids of both sides, the best one last: (cents or dollars, contracts)."""
+    """Bids of both sides, the best one last: (cents or dollars, contracts).
+
+    Dollars are not there in the profile ``latest``: its clients read ``orderbook_fp``, and one
+    published client cannot read arrays here (compat.md, section 3).
+    """
 
     yes: list[tuple[Number, int]]
     no: list[tuple[Number, int]]
-    yes_dollars: list[tuple[str, int | str]]
-    no_dollars: list[tuple[str, int | str]]
+    yes_dollars: list[tuple[str, int | str]] | UnsetType = UNSET
+    no_dollars: list[tuple[str, int | str]] | UnsetType = UNSET
 
 
 class OrderbookCountFp(Answer):

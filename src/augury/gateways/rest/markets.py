@@ -8,7 +8,7 @@ from augury.codec.text import count_fp, price_dollars, rfc3339
 from augury.core.state import FINALIZED, Exchange
 from augury.core.state import Market as LiveMarket
 from augury.core.units import BID, PRICE_ONE, PRICES_PER_CENT, QUANTITY_ONE
-from augury.gateways.profiles import LEGACY
+from augury.gateways.profiles import LATEST, LEGACY
 from augury.gateways.rest import archive
 from augury.gateways.rest.answers import (
     GetMarketOrderbookResponse,
@@ -232,14 +232,16 @@ async def get_orderbook(services: Services, request: Request) -> GetMarketOrderb
     no = [(PRICE_ONE - price, quantity) for price, quantity in reversed(market.asks.depth())]
     if depth > 0:
         yes, no = yes[-depth:], no[-depth:]
-    as_text = request.profile == LEGACY
+    book = Orderbook(
+        [(cents(price), quantity // QUANTITY_ONE) for price, quantity in yes],
+        [(cents(price), quantity // QUANTITY_ONE) for price, quantity in no],
+    )
+    if request.profile != LATEST:
+        as_text = request.profile == LEGACY
+        book.yes_dollars = _dollar_levels(yes, as_text)
+        book.no_dollars = _dollar_levels(no, as_text)
     return GetMarketOrderbookResponse(
-        Orderbook(
-            [(cents(price), quantity // QUANTITY_ONE) for price, quantity in yes],
-            [(cents(price), quantity // QUANTITY_ONE) for price, quantity in no],
-            _dollar_levels(yes, as_text),
-            _dollar_levels(no, as_text),
-        ),
+        book,
         OrderbookCountFp(
             [(price_dollars(price), count_fp(quantity)) for price, quantity in yes],
             [(price_dollars(price), count_fp(quantity)) for price, quantity in no],

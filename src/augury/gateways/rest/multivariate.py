@@ -65,9 +65,9 @@ def _lookback(values: Sequence[str]) -> int:
 LOOKBACK_SECONDS: Final = Parameter(
     "lookback_seconds",
     _lookback,
-    0,
-    {"type": "integer", "enum": list(LOOKBACKS)},
-    "How many seconds to look back; required.",
+    LOOKBACKS[-1],
+    {"type": "integer", "enum": list(LOOKBACKS), "default": LOOKBACKS[-1]},
+    "How many seconds to look back. kalshi-py cannot say.",
 )
 
 EVENTS_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (
@@ -277,8 +277,6 @@ async def get_lookup_history(
 ) -> GetMultivariateEventCollectionLookupHistoryResponse:
     """What was created or looked up of late, newest first, each combo once."""
     seconds = request.value(LOOKBACK_SECONDS)
-    if not seconds:
-        raise invalid("lookback_seconds is required")
     collection = _find(services, request)
     oldest_ns = services.gate.now_ns() - seconds * NANOS_PER_SECOND
     recent = [
