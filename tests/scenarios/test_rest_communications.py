@@ -5,8 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from augury.client.signing import Signer
 from augury.core import commands as c
-from tests.rest_harness import HOUR, RAIN, SECOND, SUN, Caller, RestExchange, running
+from tests.rest_harness import (
+    HOUR,
+    RAIN,
+    SECOND,
+    SUN,
+    Caller,
+    RestExchange,
+    key_pair,
+    running,
+)
 
 RFQS = "/communications/rfqs"
 QUOTES = "/communications/quotes"
@@ -180,3 +190,37 @@ def test_what_lives_reads_the_same_from_memory_and_from_history(exchange: RestEx
         for caller in (asker, maker):
             assert caller.get(RFQS)["rfqs"] == [caller.get(f"{RFQS}/{rfq_id}")["rfq"]]
             assert caller.get(QUOTES)["quotes"] == [caller.get(f"{QUOTES}/{quote_id}")["quote"]]
+
+
+def test_a_key_for_one_subaccount_asks_and_answers_there_only(exchange: RestExchange) -> None:
+    """It hears everybody's requests, and knows nothing of what its owner does elsewhere."""
+    owner, other = exchange.member("owner"), exchange.member("other")
+    owner.post("/portfolio/subaccounts")
+    exchange.do(c.Deposit(owner.member_id, 1, 100_000_000))
+    key = {"name": "one", "public_key": key_pair().public_pem, "subaccount": 1}
+    key_id = owner.post("/api_keys", key)["api_key_id"]
+    desk = Caller(exchange.url, Signer(key_id, key_pair().private_pem), owner.member_id)
+
+    elsewhere = ask(owner)
+    asked = ask(other, SUN)
+    assert [rfq["id"] for rfq in desk.get(RFQS)["rfqs"]] == [asked, elsewhere]
+    assert "creator_user_id" not in desk.get(f"{RFQS}/{elsewhere}")["rfq"]
+    assert desk.get(RFQS, user_filter="self")["rfqs"] == []
+    assert desk.refused(404, "DELETE", f"{RFQS}/{elsewhere}") == "not_found"
+    received = quote(other, elsewhere)
+    path = f"{QUOTES}/{received}"
+    yes = {"accepted_side": "yes"}
+    assert desk.refused(404, "PUT", f"{path}/accept", yes) == "not_found"
+    assert desk.refused(404, "GET", path) == "not_found"
+    assert desk.get(QUOTES)["quotes"] == []
+    made = quote(owner, asked)
+    for method, action, body in (("DELETE", "", None), ("PUT", "/confirm", {})):
+        assert desk.refused(404, method, f"{QUOTES}/{made}{action}", body) == "not_found"
+
+    own = quote(desk, asked)
+    assert [row["id"] for row in desk.get(QUOTES)["quotes"]] == [own]
+    accept(other, own)
+    confirm(desk, own)
+    exchange.advance(15 * SECOND)
+    assert desk.get(f"{QUOTES}/{own}")["quote"]["creator_subaccount"] == 1
+    assert exchange.state.members[owner.member_id].accounts[1].holdings[SUN].quantity == 1000

@@ -189,7 +189,11 @@ async def create_rfq(services: Services, request: Request) -> CreateRFQResponse:
 
 
 async def delete_rfq(services: Services, request: Request) -> None:
-    await services.submit(DeleteRfq(request.member_id, _rfq_id(request)))
+    rfq_id = _rfq_id(request)
+    live = services.state.rfqs.get(rfq_id)
+    if live is not None and not request.may_see(live.account.number):
+        raise not_found("request for quotes")
+    await services.submit(DeleteRfq(request.member_id, rfq_id))
 
 
 async def get_rfq(services: Services, request: Request) -> GetRFQResponse:
@@ -203,17 +207,21 @@ async def get_rfq(services: Services, request: Request) -> GetRFQResponse:
         row = await services.queries.rfq(rfq_id, _kept_since_ns(services))
     if row is None:
         raise not_found("request for quotes")
-    return GetRFQResponse(_rfq(row, request.member_id, services.state))
+    return GetRFQResponse(_rfq(row, request, services.state))
 
 
 async def get_rfqs(services: Services, request: Request) -> GetRFQsResponse:
-    """Everybody's requests, newest first. A subaccount can only be one of the caller's own."""
+    """Everybody's requests, newest first. A subaccount can only be one of the caller's own.
+
+    A key for one subaccount sees everybody's, too, unless it asks for its own.
+    """
     creator = request.value(CREATOR_USER_ID)
     if creator and not _is_caller(request, creator):
         # To answer would tell whose requests these are.
         return GetRFQsResponse([], "")
     subaccount = request.value(SUBACCOUNT)
-    own = bool(creator) or request.value(USER_FILTER) == SELF or subaccount is not None
+    named = any(request.query.get(SUBACCOUNT.name, ()))
+    own = bool(creator) or request.value(USER_FILTER) == SELF or named
     event_tickers = request.value(EVENT_TICKERS)
     page = request.value(RFQS_LIMIT)
     position = services.position(request, tuple[int])
@@ -222,7 +230,7 @@ async def get_rfqs(services: Services, request: Request) -> GetRFQsResponse:
         limit=page + 1,
         before_id=0 if position is None else position[0],
         member_id=request.member_id if own else 0,
-        subaccount=subaccount,
+        subaccount=subaccount if own else None,
         market_ticker=request.value(MARKET_TICKER),
         event_tickers=event_tickers,
         status=request.value(RFQ_STATUS),
@@ -233,7 +241,7 @@ async def get_rfqs(services: Services, request: Request) -> GetRFQsResponse:
         del rows[page:]
         cursor = services.next_cursor(request, (rows[-1].rfq_id,))
     state = services.state
-    return GetRFQsResponse([_rfq(row, request.member_id, state) for row in rows], cursor)
+    return GetRFQsResponse([_rfq(row, request, state) for row in rows], cursor)
 
 
 # --- quotes ----------------------------------------------------------------------------------
@@ -262,6 +270,7 @@ async def create_quote(services: Services, request: Request) -> CreateQuoteRespo
 
 async def delete_quote(services: Services, request: Request) -> None:
     quote_id = await _quote_id(services, request)
+    _check_key(services, request, quote_id)
     await services.submit(DeleteQuote(request.member_id, quote_id))
 
 
@@ -283,9 +292,9 @@ async def get_quote(services: Services, request: Request) -> GetQuoteResponse:
     """One quote, for its two parties only."""
     quote_id = await _quote_id(services, request)
     row = await _find_quote(services, quote_id)
-    if row is None or request.member_id not in (row.member_id, row.rfq_member_id):
+    if row is None or not (_made(row, request) or _received(row, request)):
         raise not_found("quote")
-    return GetQuoteResponse(_quote(row, request.member_id, request.profile))
+    return GetQuoteResponse(_quote(row, request))
 
 
 async def get_quotes(services: Services, request: Request) -> GetQuotesResponse:
@@ -300,6 +309,7 @@ async def get_quotes(services: Services, request: Request) -> GetQuotesResponse:
     subtrader = request.value(RFQ_CREATOR_SUBTRADER_ID)
     if subtrader:
         maker, rfq_subaccount = False, subtrader_account(services, request, subtrader)
+        request.check_subaccount(rfq_subaccount)
     rfq_id = 0
     if request.value(RFQ_ID):
         rfq_id = parse_id("rfq", request.value(RFQ_ID)) or -1
@@ -334,7 +344,7 @@ async def get_quotes(services: Services, request: Request) -> GetQuotesResponse:
     if len(newest_first) > page:
         del newest_first[page:]
         cursor = services.next_cursor(request, (newest_first[-1],))
-    rows = [_quote(found[quote_id], member_id, request.profile) for quote_id in newest_first]
+    rows = [_quote(found[quote_id], request) for quote_id in newest_first]
     return GetQuotesResponse(rows, cursor)
 
 
@@ -372,17 +382,28 @@ async def _submit(services: Services, command: Command) -> Applied:
 
 async def _decide(services: Services, request: Request, command: Command, quote_id: int) -> None:
     """Accept or confirm. The core forgets quotes that have ended; their parties are told so."""
+    accepts = isinstance(command, AcceptQuote)
+    _check_key(services, request, quote_id, accepts=accepts)
     try:
         await _submit(services, command)
     except ApiError as error:
         if error.code != rejections.NOT_FOUND:
             raise
         row = await _find_quote(services, quote_id)
-        if row is not None:
-            accepts = isinstance(command, AcceptQuote)
-            if request.member_id == (row.rfq_member_id if accepts else row.member_id):
-                raise refusal(rejections.INVALID_STATE, row.status) from None
+        if row is not None and (_received if accepts else _made)(row, request):
+            raise refusal(rejections.INVALID_STATE, row.status) from None
         raise not_found("quote") from None
+
+
+def _check_key(
+    services: Services, request: Request, quote_id: int, *, accepts: bool = False
+) -> None:
+    """A key for one subaccount does nothing for the others; the core knows only members."""
+    live = services.state.quotes.get(quote_id)
+    if live is not None:
+        account = live.rfq.account if accepts else live.account
+        if not request.may_see(account.number):
+            raise not_found("quote")
 
 
 async def _find_quote(services: Services, quote_id: int) -> QuoteRow | None:
@@ -523,8 +544,18 @@ def _is_caller(request: Request, user: str) -> bool:
     return own in (parse_id("member", user), parse_id("communications", user))
 
 
-def _rfq(row: RfqRow, caller_id: int, state: Exchange) -> RFQ:
-    own = row.member_id == caller_id
+def _made(row: QuoteRow, request: Request) -> bool:
+    """Whether the quote is the caller's own."""
+    return row.member_id == request.member_id and request.may_see(row.subaccount)
+
+
+def _received(row: QuoteRow, request: Request) -> bool:
+    """Whether the quote answers a request of the caller's."""
+    return row.rfq_member_id == request.member_id and request.may_see(row.rfq_subaccount)
+
+
+def _rfq(row: RfqRow, request: Request, state: Exchange) -> RFQ:
+    own = row.member_id == request.member_id and request.may_see(row.subaccount)
     is_open = row.status == OPEN
     rfq = RFQ(
         id=format_id("rfq", row.rfq_id),
@@ -554,7 +585,8 @@ def _rfq(row: RfqRow, caller_id: int, state: Exchange) -> RFQ:
     return rfq
 
 
-def _quote(row: QuoteRow, caller_id: int, profile: str) -> Quote:
+def _quote(row: QuoteRow, request: Request) -> Quote:
+    profile = request.profile
     executed = row.status == EXECUTED
     quantity = row.rfq_quantity or row.accepted_quantity
     quote = Quote(
@@ -587,13 +619,13 @@ def _quote(row: QuoteRow, caller_id: int, profile: str) -> Quote:
     if row.rfq_target_cost:
         quote.rfq_target_cost_centi_cents = centicents(row.rfq_target_cost)
         quote.rfq_target_cost_dollars = dollars(row.rfq_target_cost)
-    if row.member_id == caller_id:
-        quote.creator_user_id = format_id("member", caller_id)
+    if _made(row, request):
+        quote.creator_user_id = format_id("member", row.member_id)
         quote.creator_subaccount = _shown(row.subaccount)
         if executed:
             quote.creator_order_id = format_id("order", row.maker_order_id)
-    if row.rfq_member_id == caller_id:
-        quote.rfq_creator_user_id = format_id("member", caller_id)
+    if _received(row, request):
+        quote.rfq_creator_user_id = format_id("member", row.rfq_member_id)
         quote.rfq_creator_subaccount = _shown(row.rfq_subaccount)
         if executed:
             quote.rfq_creator_order_id = format_id("order", row.rfq_order_id)

@@ -94,12 +94,12 @@ ORDERS_V2: Final = "/portfolio/events/orders"
 ORDER_V2: Final = ORDERS_V2 + "/{order_id}"
 GROUP: Final = "/portfolio/order_groups/{order_group_id}"
 EVENT: Final = "/events/{event_ticker}"
-COLLECTIONS: Final = "/multivariate_event_collections"
-COLLECTION: Final = COLLECTIONS + "/{collection_ticker}"
 MARKET: Final = "/markets/{ticker}"
 RFQ: Final = "/communications/rfqs/{rfq_id}"
 QUOTE: Final = "/communications/quotes/{quote_id}"
 RFQ_QUOTE: Final = RFQ + "/quotes/{quote_id}"
+COLLECTIONS: Final = "/multivariate_event_collections"
+COLLECTION: Final = COLLECTIONS + "/{collection_ticker}"
 _SUBACCOUNT: Final = (SUBACCOUNT,)
 
 
@@ -308,10 +308,12 @@ BUILT: Final[tuple[Operation, ...]] = (
               _SUBACCOUNT, 201),
     Operation("GetRFQ", "GET", RFQ, "communications",
               "One request for quotes",
-              communications.get_rfq, answers.GetRFQResponse, READ),
+              communications.get_rfq, answers.GetRFQResponse, READ,
+              one_subaccount=True),
     Operation("DeleteRFQ", "DELETE", RFQ, "communications",
               "Close one's own request, and with it the quotes that answer it",
-              communications.delete_rfq, None, TRADE, status=204),
+              communications.delete_rfq, None, TRADE, status=204,
+              one_subaccount=True),
     Operation("GetQuotes", "GET", "/communications/quotes", "communications",
               "Quotes that one has made or received, newest first",
               communications.get_quotes, answers.GetQuotesResponse, READ,
@@ -322,30 +324,36 @@ BUILT: Final[tuple[Operation, ...]] = (
               bodies.CREATE_QUOTE, _SUBACCOUNT, 201),
     Operation("GetQuote", "GET", QUOTE, "communications",
               "One quote that one has made or received",
-              communications.get_quote, answers.GetQuoteResponse, READ),
+              communications.get_quote, answers.GetQuoteResponse, READ,
+              one_subaccount=True),
     Operation("DeleteQuote", "DELETE", QUOTE, "communications",
               "Take back an open quote",
-              communications.delete_quote, None, TRADE, status=204),
+              communications.delete_quote, None, TRADE, status=204,
+              one_subaccount=True),
     Operation("AcceptQuote", "PUT", QUOTE + "/accept", "communications",
               "Take one side of a quote; its maker then has to confirm in time",
-              communications.accept_quote, None, TRADE, bodies.ACCEPT_QUOTE, status=204),
+              communications.accept_quote, None, TRADE, bodies.ACCEPT_QUOTE, status=204,
+              one_subaccount=True),
     Operation("ConfirmQuote", "PUT", QUOTE + "/confirm", "communications",
               "Stand by an accepted quote; the orders follow after the execution timer",
-              communications.confirm_quote, None, TRADE, bodies.EMPTY, status=204),
+              communications.confirm_quote, None, TRADE, bodies.EMPTY, status=204,
+              one_subaccount=True),
     Operation("GetRFQQuote", "GET", RFQ_QUOTE, "communications",
               "GetQuote by request and quote",
-              communications.get_quote, answers.GetQuoteResponse, READ, extension=True),
+              communications.get_quote, answers.GetQuoteResponse, READ,
+              one_subaccount=True, extension=True),
     Operation("DeleteRFQQuote", "DELETE", RFQ_QUOTE, "communications",
               "DeleteQuote by request and quote",
-              communications.delete_quote, None, TRADE, status=204, extension=True),
+              communications.delete_quote, None, TRADE, status=204,
+              one_subaccount=True, extension=True),
     Operation("AcceptRFQQuote", "PUT", RFQ_QUOTE + "/accept", "communications",
               "AcceptQuote by request and quote",
               communications.accept_quote, None, TRADE, bodies.ACCEPT_QUOTE, status=204,
-              extension=True),
+              one_subaccount=True, extension=True),
     Operation("ConfirmRFQQuote", "PUT", RFQ_QUOTE + "/confirm", "communications",
               "ConfirmQuote by request and quote",
               communications.confirm_quote, None, TRADE, bodies.EMPTY, status=204,
-              extension=True),
+              one_subaccount=True, extension=True),
 
     Operation("GetFCMOrders", "GET", "/fcm/orders", "clearing members",
               "Orders of a customer, newest first",
@@ -402,6 +410,7 @@ BUILT: Final[tuple[Operation, ...]] = (
               multivariate.get_lookup_history,
               combined.GetMultivariateEventCollectionLookupHistoryResponse,
               parameters=(multivariate.LOOKBACK_SECONDS,)),
+
     Operation("GetMilestones", "GET", "/milestones", "discovery",
               "Happenings that events are about, by their start",
               discovery.get_milestones, found.GetMilestonesResponse,
