@@ -524,7 +524,7 @@ BUILT: Final[tuple[Operation, ...]] = (
               "/portfolio/subaccounts/positions/transfer", "portfolio",
               "Move a position between two of one's own subaccounts",
               statements.transfer_position, stated.ApplySubaccountPositionTransferResponse,
-              WRITE, bodies.POSITION_TRANSFER, extension=True),
+              TRANSFER, bodies.POSITION_TRANSFER, extension=True),
     Operation("GetMarketOrderbooks", "GET", "/markets/orderbooks", "markets",
               "Resting bids of several markets",
               statements.get_orderbooks, stated.GetMarketOrderbooksResponse,
