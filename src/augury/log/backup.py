@@ -74,6 +74,8 @@ def write_backup(log: Log, file: Path, progress: Progress | None = None) -> Back
             connection.execute("CREATE TABLE backup (last_sequence INTEGER, chain BLOB) STRICT")
             connection.execute("INSERT INTO backup VALUES (?, ?)", end)
             connection.execute("COMMIT")
+        # Everybody's orders and addresses are in it, so it is as private as the data directory.
+        path.chmod(0o600)
         path.rename(file)
     flush_directory(file.parent)
     return end

@@ -176,6 +176,7 @@ def test_a_backup_of_a_running_exchange_restores_to_the_same_state(
         log.append([Record(RECORDS + 1, START_NS * 2, 1, 1, b"after the backup")])
     assert answer["records"] == RECORDS
     assert names_in(file.parent) == [file.name]
+    assert file.stat().st_mode & 0o777 == 0o600
     again = tmp_path / "again"
     restored = answer_of("restore", "--from", file, "--data", again)
     assert restored["state_hash"] == digest
