@@ -635,6 +635,40 @@ def test_of_many_accepts_and_confirmations_one_counts(desk: Desk) -> None:
     assert sum(positions) == 0
 
 
+@pytest.mark.parametrize("round_number", range(4))
+def test_a_decision_that_races_with_the_end_of_its_window_counts_or_does_not(
+    desk: Desk, round_number: int
+) -> None:
+    """An accept against the end of the request, a confirmation against its thirty seconds."""
+    exchange, asker, maker = desk.exchange, desk.asker, desk.maker
+    rfq_id = desk.ask()
+    quote_id = desk.quote(maker, rfq_id, "0.4", "0.5")
+    accepts = (asker, "PUT", f"{QUOTES}/{quote_id}/accept", {"accepted_side": "yes"})
+    confirms = (maker, "PUT", f"{QUOTES}/{quote_id}/confirm", None)
+    accepting = round_number % 2 == 0
+    if accepting:
+        exchange.advance(minutes=29, seconds=59)
+    else:
+        assert at_once(exchange, [accepts]) == [204]
+        exchange.advance(seconds=29)
+    with ThreadPoolExecutor(1) as pool:
+        passing = pool.submit(exchange.advance, seconds=2)
+        (answer,) = at_once(exchange, [accepts if accepting else confirms])
+        passing.result(timeout=30)
+    quote = maker.get(f"{QUOTES}/{quote_id}")["quote"]
+    if answer == 204:
+        assert quote["status"] == ("accepted" if accepting else "confirmed")
+        if accepting:
+            assert at_once(exchange, [confirms]) == [204]
+        exchange.advance(seconds=15)
+        assert (asker.position(desk.ticker), maker.position(desk.ticker)) == (-10, 10)
+    else:
+        assert answer == 400
+        assert (quote["status"], quote["cancellation_reason"]) == ("cancelled", "expired")
+        exchange.advance(seconds=15)
+        assert (asker.position(desk.ticker), maker.position(desk.ticker)) == (0, 0)
+
+
 # --- shards ----------------------------------------------------------------------------------
 
 
