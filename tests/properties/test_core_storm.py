@@ -310,7 +310,7 @@ def test_nothing_breaks_in_a_storm(seed: int) -> None:
                 elif isinstance(event, e.MarketStatusChanged) and event.ticker.startswith("S-"):
                     happened.add(("combo", event.reason))
     assert ("quote", "executed") in happened
-    assert ("combo", "settled") in happened
+    assert ("combo", "determined") in happened
 
 
 def test_a_replica_that_joins_in_a_storm_sees_the_same(seed: int) -> None:

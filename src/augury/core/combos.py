@@ -232,6 +232,11 @@ def outcome(state: Exchange, combo: Market) -> tuple[str, int] | None:
     return ("scalar", value) if value else ("no", 0)
 
 
+def first_close(state: Exchange, combo: Market) -> int:
+    """When the first of the legs closes, or has closed."""
+    return min([state.markets[market_ticker].close_ns for _, market_ticker, _ in combo.legs])
+
+
 def final_ns(state: Exchange, combo: Market) -> int:
     """When the combo's present result can no longer change, as far as is known now.
 

@@ -132,6 +132,8 @@ def change_close_time(step: Step, command: ChangeCloseTime) -> None:
         raise Rejection(reject.INVALID_STATE, "market cannot close early")
     if market.latest_expiration_ns and command.close_ns > market.latest_expiration_ns:
         raise Rejection(reject.INVALID_PARAMETERS, "close_time is after latest expiration")
+    if market.legs and command.close_ns > combos.first_close(step.state, market):
+        raise Rejection(reject.INVALID_PARAMETERS, "a combo closes with the first of its legs")
     move_close(step, market, command.close_ns)
 
 
@@ -154,7 +156,7 @@ def move_close_of_combos(step: Step, leg: Market) -> None:
         combo = markets.get(ticker)
         if combo is None or combo.status not in (INITIALIZED, ACTIVE, INACTIVE, CLOSED):
             continue
-        close_ns = min(markets[market_ticker].close_ns for _, market_ticker, _ in combo.legs)
+        close_ns = combos.first_close(step.state, combo)
         if close_ns != combo.close_ns:
             move_close(step, combo, close_ns)
 

@@ -263,7 +263,9 @@ def test_a_combo_closes_and_reopens_with_its_legs() -> None:
         taker   combo X yes:A1 yes:B1           -> X listed; X found; X opened
         wait    10                              ->
         exchange close B1 20                    ->
+        exchange close X 21                     -> refused invalid_parameters
         wait    10                              -> B1 closed; X closed
+        exchange close X 21                     -> refused invalid_parameters
         maker   buy no 10 50 in X               -> refused market_inactive
         exchange close B1 100                   -> B1 reopened; X reopened
         maker   buy no 10 50 in X               -> maker rests 10
