@@ -18,6 +18,7 @@ from augury.core.commands import (
     CreateMember,
     DetermineMarket,
     SetExchangePause,
+    SetMaintenanceWindows,
     Withdraw,
 )
 from augury.core.engine import Engine
@@ -57,6 +58,126 @@ async def exchange(log: MemoryLog | None = None, at: int = START) -> AsyncIterat
 
 def world(text: str) -> World:
     return parse_world(textwrap.dedent(text).lstrip(), "small.yaml")
+
+
+RICH = """
+    series:
+      - ticker: KXMVEALL
+      - ticker: KXNUM
+        rolling:
+          - every: 10m
+            event:
+              ticker: "KXNUM-{close:%H%M}"
+              fair_value: {name: depth, start: 50, swing: 9, pace: 1h, decimals: 1}
+              ladder: {shape: above, count: 2, step: 2}
+      - ticker: KXA
+        events:
+          - ticker: "KXA-{close:%b%d}"
+            close_time: +1d
+            collateral_return_type: DIRECNET
+            markets:
+              - {ticker: "{event}-HIGH", strike_type: greater, floor_strike: 20}
+              - {ticker: "{event}-LOW", strike_type: greater, floor_strike: 10}
+          - ticker: KXB-1
+            close_time: +2d
+            collateral_return_type: DIRECNET
+            strike_order: [KXB-1-X, KXB-1-Y]
+            strikes_below: true
+            markets: [{ticker: KXB-1-Y}, {ticker: KXB-1-X}]
+    collections:
+      - ticker: KXMVEALL-R
+        series_ticker: KXMVEALL
+        title: All of it
+        close_date: +12h
+        events: [{ticker: "KXA-{close:%b%d}", size_max: 1}, {ticker: KXB-1}]
+        combos:
+          - legs: [{market: "KXA-{close:%b%d}-LOW"}, {market: KXB-1-X, side: "no"}]
+    fee_changes:
+      - {series_ticker: KXA, fee_type: flat, fee_multiplier: 2, scheduled_time: +1h}
+    schedule:
+      maintenance_windows: [{start_datetime: +2h, end_datetime: +3h}]
+    milestones:
+      - title: Depth
+        type: gauge
+        category: Science
+        start_date: now
+        end_date: +1h
+        primary_event_tickers: ["KXA-{close:%b%d}"]
+        related_series: [KXNUM]
+        live_data: {every: 1m, details: {unit: m}, follows: {depth: depth}}
+    incentive_programs:
+      - market_ticker: "KXA-{close:%b%d}-LOW"
+        start_date: now
+        end_date: +1d
+        period_reward: 100
+    sports_filters: {filters_by_sports: {Chess: {scopes: [Games], competitions: {}}}}
+    members:
+      - email: fcm@example.com
+        subtraders: [{id: one, deposit: 5.00}, {id: two}]
+"""
+
+
+async def test_terms_documents_and_customers_arrive_once():
+    log = MemoryLog()
+    async with exchange(log) as gate:
+        report = await apply_world(world(RICH), gate)
+        state = gate.state
+        assert not report.refused
+        assert state.events["KXA-JAN16"].strike_order == ["KXA-JAN16-LOW", "KXA-JAN16-HIGH"]
+        assert state.events["KXB-1"].strike_order == ["KXB-1-X", "KXB-1-Y"]
+        assert (state.events["KXA-JAN16"].below, state.events["KXB-1"].below) == (False, True)
+        collection = state.collections["KXMVEALL-R"]
+        assert collection.associated_events[0] == ("KXA-JAN16", False, 0, 1)
+        (legs,) = collection.combos
+        assert legs == (("KXA-JAN16", "KXA-JAN16-LOW", "yes"), ("KXB-1", "KXB-1-X", "no"))
+        assert [change.series_ticker for change in state.fee_changes.values()] == ["KXA"]
+        assert state.maintenance_windows == [(START + 120 * MINUTE, START + 180 * MINUTE)]
+        (milestone,) = (json.loads(text) for text in state.documents["milestone"].values())
+        assert milestone["primary_event_tickers"] == ["KXA-JAN16"]
+        assert milestone["related_event_tickers"] == ["KXA-JAN16", "KXNUM-1040"]
+        (incentive,) = (json.loads(text) for text in state.documents["incentive_program"].values())
+        assert incentive["market_ticker"] == "KXA-JAN16-LOW"
+        fcm = state.members[state.member_ids_by_email["fcm@example.com"]]
+        assert list(fcm.subtraders) == ["one", "two"]
+        assert fcm.accounts[fcm.subtraders["one"]].cash == 5 * MICROS_PER_DOLLAR
+        # What the operator makes of the windows stands, however often the world is applied.
+        await gate.submit(SetMaintenanceWindows(()))
+        before = state.sequence
+    async with exchange(log) as gate:
+        report = await apply_world(world(RICH), gate)
+        assert not report.refused
+        assert not report.created
+        assert gate.state.sequence == before
+
+
+async def test_live_data_follows_the_truth_while_the_world_lives():
+    async with exchange() as gate:
+        described = world(RICH)
+        report = await apply_world(described, gate)
+        keeper = WorldKeeper(described, gate, report.start_ns)
+        (key,) = gate.state.documents["milestone"]
+
+        def live():
+            return json.loads(gate.state.documents["live_data"][key])["details"]
+
+        seen = {live()["depth"]}
+        for minute in range(1, 21):
+            await gate.advance_to(START + minute * MINUTE)
+            assert await keeper.step() <= START + (minute + 1) * MINUTE
+            assert live()["last_updated_ts"] == (START + minute * MINUTE) // 10**9
+            seen.add(live()["depth"])
+        assert len(seen) > 5
+        assert (live()["status"], live()["unit"]) == ("live", "m")
+        milestone = json.loads(gate.state.documents["milestone"][key])
+        assert "KXNUM-1040" not in milestone["related_event_tickers"]
+        await gate.advance_to(START + 61 * MINUTE)
+        await keeper.step()
+        assert live()["status"] == "ended"
+        ended = live()
+        await gate.advance_to(START + 65 * MINUTE)
+        await keeper.step()
+        assert live() == ended
+        keeper.close()
 
 
 SMALL = """

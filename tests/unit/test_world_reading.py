@@ -205,6 +205,43 @@ def test_mistakes_in_markets(lines, expected):
             "`write` needs `read` beside it",
         ),
         ("milestones: [{title: Vote}]", "`start_date` is missing"),
+        (
+            "milestones: [{title: Vote, start_date: now, live_data: {follows: {x: nothing}}}]",
+            "no truth called nothing is a number",
+        ),
+        (
+            "milestones: [{title: Vote, start_date: now, related_series: [KXA]}]",
+            "needs `live_data`",
+        ),
+        (
+            "incentive_programs: [{market_ticker: A, start_date: now, end_date: -1d}]",
+            "is before start_date",
+        ),
+        (
+            "incentive_programs: [{market_ticker: A, start_date: now, end_date: +1d}]",
+            "expected a whole number",
+        ),
+        ("sports_filters: {filters_by_sports: {Golf: {}}}", "expected a list of texts"),
+        (
+            "collections: [{ticker: C, series_ticker: KXA, close_date: +1d}]",
+            "must begin with KXMVE",
+        ),
+        (
+            (
+                "series: [{ticker: KXMVEA}]\n"
+                "collections: [{ticker: C, series_ticker: KXMVEA, close_date: +1d, "
+                "events: [{ticker: NONE}]}]"
+            ),
+            "no event NONE in this file",
+        ),
+        (
+            "fee_changes: [{series_ticker: KXZ, scheduled_time: +1d}]",
+            "no series KXZ in this file",
+        ),
+        (
+            "members: [{email: a@b.example, subtraders: [{id: a}, {id: a}]}]",
+            "an id is used twice",
+        ),
         ("bots: [{kind: maker, name: m, levels: 99}]", "from 1 to 10"),
     ],
 )
@@ -284,7 +321,7 @@ def test_the_examples_of_the_documentation_are_worlds(repository, tmp_path):
     text = (repository / "docs" / "worlds.md").read_text(encoding="utf-8")
     blocks = [part.partition("```")[0] for part in text.split("```yaml\n")[1:]]
     whole = [block for block in blocks if not block.startswith("fair_value")]
-    assert len(whole) == 4
+    assert len(whole) == 5
     for block in whole:
         parse_world(block, "worlds.md", tmp_path)
 

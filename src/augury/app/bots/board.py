@@ -38,6 +38,7 @@ class Market:
         "event_ticker",
         "facts",
         "grid",
+        "legs",
         "lot",
         "paused",
         "series_ticker",
@@ -50,6 +51,8 @@ class Market:
         self.event_ticker = event_ticker
         self.series_ticker = series_ticker
         self.grid = Grid(())
+        self.legs: list[tuple[str, str, float | None]] = []
+        """Of a combo: market, side, and what YES pays there once that is known."""
         self.lot = 100
         self.activity = "normal"
         self.paused = False
@@ -162,6 +165,7 @@ class Board:
         # Where a market without a known truth was first seen stays the middle of its moves;
         # else the bots would run after their own prices.
         market.facts = facts._replace(start_price=market.facts.start_price)
+        market.legs = _legs(data)
         market.grid = Grid.from_api(data.get("price_ranges"))
         market.lot = 1 if data.get("fractional_trading_enabled") else 100
         market.activity = truth.activity(event_ticker, ticker)
@@ -189,7 +193,9 @@ class Board:
     # --- reading ------------------------------------------------------------------------------
 
     def fair(self, market: Market) -> float:
-        """What YES is worth now, in dollars."""
+        """What YES is worth now, in dollars. A combo is worth what its legs make together."""
+        if market.legs:
+            return self._fair_of_legs(market)
         now = self.now()
         known = self._fair.get(market.event_ticker)
         if known is None or not 0 <= now - known[0] < _FAIR_SECONDS:
@@ -198,6 +204,15 @@ class Board:
             known = (now, fair_prices(truth.fair_value, facts, now))
             self._fair[market.event_ticker] = known
         return known[1].get(market.ticker, 0.5)
+
+    def _fair_of_legs(self, combo: Market) -> float:
+        worth = 1.0
+        for ticker, side, value in combo.legs:
+            leg = self.markets.get(ticker)
+            if value is None:
+                value = 0.5 if leg is None else self.fair(leg)
+            worth *= value if side == "yes" else 1.0 - value
+        return worth
 
     def open_markets(self, bot: BotConfig) -> list[Market]:
         """The markets a bot trades in and that are open now, busy ones first."""
@@ -237,6 +252,14 @@ def market_facts(data: dict[str, Any]) -> MarketFacts:
         cap=data.get("cap_strike"),
         start_price=min(max(price / ONE_DOLLAR, 0.05), 0.95),
     )
+
+
+def _legs(data: dict[str, Any]) -> list[tuple[str, str, float | None]]:
+    found = []
+    for leg in data.get("mve_selected_legs") or []:
+        value = leg.get("yes_settlement_value_dollars")
+        found.append((leg["market_ticker"], leg["side"], float(value) if value else None))
+    return found
 
 
 def parse_seconds(text: str) -> float:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from augury.app.world.keys import keep_key_pair
 from augury.app.world.listing import EventPlan, list_occurrence, list_world
+from augury.app.world.live_data import live_commands
 from augury.app.world.model import KeySpec, MemberSpec, RollingSpec, World
 from augury.app.world.times import next_close
 from augury.codec.ids import format_id
@@ -24,14 +25,19 @@ from augury.core.applied import Applied
 from augury.core.commands import (
     AddApiKey,
     Command,
+    CreateCollection,
     CreateMember,
     CreateSubaccount,
+    CreateSubtrader,
     Deposit,
     PublishAnnouncement,
     PutDocument,
+    ScheduleFeeChange,
+    SetMaintenanceWindows,
     SetSchedule,
+    SetStrikeOrder,
 )
-from augury.core.state import Exchange, Member
+from augury.core.state import FIRST_SUBTRADER, Exchange, Member
 from augury.core.units import NANOS_PER_SECOND
 from augury.ports.exchange import ExchangeGate
 
@@ -121,7 +127,18 @@ def listing_commands(plan: EventPlan, state: Exchange) -> list[Command]:
     if plan.command.ticker not in state.events:
         commands.append(plan.command)
     commands += [market for market in plan.markets if market.ticker not in state.markets]
+    if plan.strikes is not None and _needs_strikes(plan.strikes, state):
+        commands.append(plan.strikes)
     return commands
+
+
+def _needs_strikes(strikes: SetStrikeOrder, state: Exchange) -> bool:
+    """An event that has an order keeps it: the operator may have given it another one."""
+    event = state.events.get(strikes.event_ticker)
+    if event is None:
+        return True
+    traded = any(state.markets[ticker].open_interest for ticker in event.market_tickers)
+    return not event.strike_order and not traded
 
 
 class _Application:
@@ -172,9 +189,28 @@ class _Application:
                 self.found("markets", market.ticker in state.markets)
             commands += listing_commands(plan, state)
         commands += [
-            command for command in listing.descriptive if not self.is_there(command, state)
+            command
+            for command in [*listing.terms, *listing.descriptive]
+            if not self.is_there(command, state)
         ]
         await self.submit(commands)
+        await self.maintenance(listing.maintenance)
+        if listing.combos and not self.document.get("combos"):
+            await self.submit(listing.combos)
+            self.document["combos"] = True
+            await self.remember()
+        await self.submit(
+            live_commands(self.world, state, self.report.start_ns, self.gate.now_ns())
+        )
+
+    async def maintenance(self, windows: list[tuple[int, int]]) -> None:
+        """Once: what the operator makes of the windows later on stands."""
+        if not windows or self.document.get("maintenance"):
+            return
+        kept = self.gate.state.maintenance_windows
+        await self.submit([SetMaintenanceWindows(tuple(sorted({*kept, *windows})))])
+        self.document["maintenance"] = True
+        await self.remember()
 
     def is_there(self, command: Command, state: Exchange) -> bool:
         match command:
@@ -186,6 +222,17 @@ class _Application:
                 there = any(
                     (item.kind, item.message) == (command.kind, command.message)
                     for item in state.announcements
+                )
+            case CreateCollection():
+                kind = "collections"
+                there = command.ticker in state.collections
+            case ScheduleFeeChange():
+                kind = "fee changes"
+                # One whose time was over before the world came here has nothing to change.
+                there = command.scheduled_ns < self.gate.now_ns() or any(
+                    (change.series_ticker, change.scheduled_ns)
+                    == (command.series_ticker, command.scheduled_ns)
+                    for change in state.fee_changes.values()
                 )
             case SetSchedule():
                 kind = "schedule"
@@ -231,6 +278,15 @@ class _Application:
             untouched = account is None or (account.cash == 0 and not account.holdings)
             if amount and untouched:
                 commands.append(Deposit(member.id, number, amount, f"world {self.world.name}"))
+        number = FIRST_SUBTRADER + len(member.subtraders)
+        for subtrader in spec.subtraders:
+            if subtrader.name in member.subtraders:
+                continue
+            commands.append(CreateSubtrader(member.id, subtrader.name))
+            if subtrader.deposit:
+                note = f"world {self.world.name}"
+                commands.append(Deposit(member.id, number, subtrader.deposit, note))
+            number += 1
         return commands
 
     async def key(self, spec: MemberSpec, member_id: int, key: KeySpec) -> None:
@@ -294,6 +350,12 @@ _WHAT: Final = {
     "CreateSeries": "series",
     "CreateEvent": "events",
     "CreateMarket": "markets",
+    "CreateCollection": "collections",
+    "CreateCombo": "combos",
+    "ScheduleFeeChange": "fee changes",
+    "SetMaintenanceWindows": "maintenance",
+    "SetStrikeOrder": "strike orders",
+    "CreateSubtrader": "subtraders",
     "CreateMember": "members",
     "AddApiKey": "keys",
     "CreateSubaccount": "subaccounts",

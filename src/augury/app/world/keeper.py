@@ -12,6 +12,7 @@ from typing import Final
 
 from augury.app.world.apply import due_occurrences, listing_commands
 from augury.app.world.fair_value import MarketFacts, Outcome, outcomes
+from augury.app.world.live_data import live_commands, next_due
 from augury.app.world.model import World
 from augury.app.world.outlook import EventOutlook, outlook_of
 from augury.core import rejections as reject
@@ -40,6 +41,7 @@ class WorldKeeper:
     def __init__(self, world: World, gate: ExchangeGate, start_ns: int) -> None:
         self._world = world
         self._gate = gate
+        self._start_ns = start_ns
         self._outlook = outlook_of(world, start_ns)
         self._wake = asyncio.Event()
         self._due_ns = 0
@@ -58,6 +60,7 @@ class WorldKeeper:
         return (
             bool(self._world.rolling)
             or bool(self._world.bots)
+            or bool(self._world.live_data)
             or any(truth.determined_by_truth for truth in truths)
         )
 
@@ -101,7 +104,7 @@ class WorldKeeper:
         Raises ``Unavailable`` when commands cannot be logged.
         """
         due = self._gate.now_ns() + 24 * 3600 * NANOS_PER_SECOND
-        for part in (self._list_occurrences, self._determine, self._top_up):
+        for part in (self._list_occurrences, self._determine, self._tell, self._top_up):
             due = min(due, await part())
         return due
 
@@ -145,6 +148,16 @@ class WorldKeeper:
             outcome = _outcome(truth, market, together, close_ns)
             if not await self._submit([_determination(outcome)]):
                 due = min(due, now_ns + _RETRY_NS)
+        return due
+
+    # --- live data ----------------------------------------------------------------------------
+
+    async def _tell(self) -> int:
+        now_ns = self._gate.now_ns()
+        due = next_due(self._world, now_ns)
+        if due is None:
+            return now_ns + 24 * 3600 * NANOS_PER_SECOND
+        await self._submit(live_commands(self._world, self._gate.state, self._start_ns, now_ns))
         return due
 
     # --- bots ---------------------------------------------------------------------------------

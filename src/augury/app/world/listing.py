@@ -9,11 +9,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from augury.app.world.fair_value import FairValue, MarketFacts, observed_number
+from augury.app.world.fair_value import (
+    FairValue,
+    MarketFacts,
+    observed_number,
+    observed_text,
+)
 from augury.app.world.model import (
     EventSpec,
     Json,
     LadderSpec,
+    LiveDataSpec,
     MarketSpec,
     RollingSpec,
     Terms,
@@ -24,15 +30,21 @@ from augury.app.world.times import WorldTime, fill_in, next_close
 from augury.codec.text import rfc3339
 from augury.core.commands import (
     Command,
+    CreateCollection,
+    CreateCombo,
     CreateEvent,
     CreateMarket,
     CreateSeries,
     PublishAnnouncement,
     PutDocument,
+    ScheduleFeeChange,
     SetSchedule,
+    SetStrikeOrder,
 )
 from augury.core.prices import PRICE_LEVEL_STRUCTURES
 from augury.core.units import NANOS_PER_SECOND
+from augury.gateways import documents
+from augury.gateways.strikes import strike_order
 
 WEEK_NS: Final = 7 * 86_400 * NANOS_PER_SECOND
 DEFAULT_SWING: Final = 0.5
@@ -49,6 +61,8 @@ class EventPlan:
     facts: list[MarketFacts] = field(default_factory=list)
     activity: dict[str, str] = field(default_factory=dict)
     """Market ticker -> how busy the bots make it."""
+    strikes: SetStrikeOrder | None = None
+    """How the markets of a directional event are nested."""
 
     @property
     def closes_ns(self) -> int:
@@ -61,7 +75,12 @@ class WorldListing:
 
     series: list[CreateSeries]
     events: list[EventPlan]
+    terms: list[Command]
+    """Collections and fee changes."""
     descriptive: list[Command]
+    maintenance: list[tuple[int, int]]
+    combos: list[CreateCombo]
+    """Made by nobody in particular, once, when all the rest is there."""
 
 
 def list_world(world: World, start_ns: int) -> WorldListing:
@@ -80,7 +99,15 @@ def list_world(world: World, start_ns: int) -> WorldListing:
         sample = list_occurrence(world, rolling, close_ns)
         _check_tickers([*events, sample])
     _check_tickers(events)
-    return WorldListing(series, events, _descriptive(world, start_ns))
+    names = _names(world, events)
+    return WorldListing(
+        series,
+        events,
+        _terms(world, names, start_ns),
+        _descriptive(world, names, start_ns),
+        _maintenance(world, start_ns),
+        _combos(world, events, names, start_ns),
+    )
 
 
 def list_occurrence(world: World, rolling: RollingSpec, close_ns: int) -> EventPlan:
@@ -131,7 +158,19 @@ def list_event(
         rungs += _rungs(spec.ladder, model, moment, values)
     for market, extra, market_values in rungs:
         _list_market(world, plan, market, extra, market_values, start_ns, opens, closes)
+    if spec.collateral_return_type == "DIRECNET":
+        plan.strikes = _strikes(plan, values)
     return plan
+
+
+def truth_named(world: World, name: str) -> FairValue | None:
+    """The truth of that name, or that of the series of that ticker, if it is a number."""
+    for spec in [*world.events.values(), *(rolling.event for rolling in world.rolling)]:
+        given = spec.fair_value
+        if given is not None and given.start is not None:
+            if name == (given.name or spec.series_ticker):
+                return fair_value_of(world, spec, spec.ticker)
+    return None
 
 
 def fair_value_of(world: World, spec: EventSpec, event_ticker: str) -> FairValue:
@@ -327,10 +366,122 @@ def _number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
+def _strikes(plan: EventPlan, values: dict[str, int | str]) -> SetStrikeOrder | None:
+    """As written, or as the strikes say; None when neither tells."""
+    spec = plan.spec
+    listed = {market.ticker for market in plan.markets}
+    written = [_ticker(spec.source, text, values) for text in spec.strike_order]
+    for ticker in written:
+        if ticker not in listed:
+            spec.source.add("strike_order", f"the event has no market {ticker}")
+            return None
+    if written:
+        return SetStrikeOrder(plan.command.ticker, tuple(written), spec.strikes_below)
+    found = strike_order((market.ticker, json.loads(market.details)) for market in plan.markets)
+    return None if found is None else SetStrikeOrder(plan.command.ticker, *found)
+
+
+# --- terms -----------------------------------------------------------------------------------
+
+
+def _names(world: World, plans: list[EventPlan]) -> dict[str, str]:
+    """Tickers of events and markets as they are written -> as they are listed."""
+    names: dict[str, str] = {}
+    for spec, plan in zip(world.events.values(), plans, strict=True):
+        names[spec.ticker] = plan.command.ticker
+        for market, command in zip(spec.markets, plan.markets, strict=False):
+            names[market.ticker.replace("{event}", spec.ticker)] = command.ticker
+        for command in plan.markets:
+            names.setdefault(command.ticker, command.ticker)
+        names.setdefault(plan.command.ticker, plan.command.ticker)
+    return names
+
+
+def _terms(world: World, names: dict[str, str], start_ns: int) -> list[Command]:
+    found: list[Command] = []
+    for spec in world.collections:
+        opens, closes = spec.open_date.resolve(start_ns), spec.close_date.resolve(start_ns)
+        if closes <= opens:
+            spec.source.add("close_date", f"must be after open_date, which is {rfc3339(opens)}")
+        for event in spec.events:
+            if event[0] not in names:
+                spec.source.add("events", f"no event {event[0]} in this file")
+        events = tuple(
+            (names.get(ticker, ticker), yes_only, least, most)
+            for ticker, yes_only, least, most in spec.events
+        )
+        values: dict[str, int | str] = {"start": start_ns, "open": opens, "close": closes}
+        found.append(
+            CreateCollection(
+                _ticker(spec.source, spec.ticker, values),
+                spec.series_ticker,
+                opens,
+                closes,
+                spec.size_min,
+                spec.size_max,
+                spec.is_ordered,
+                events,
+                _json(_filled(spec.source, spec.details, values, start_ns)),
+            )
+        )
+    found += [
+        ScheduleFeeChange(
+            change.series_ticker,
+            change.fee_type,
+            change.fee_multiplier_ppm,
+            change.scheduled_time.resolve(start_ns),
+        )
+        for change in world.fee_changes
+    ]
+    return found
+
+
+def _combos(
+    world: World, plans: list[EventPlan], names: dict[str, str], start_ns: int
+) -> list[CreateCombo]:
+    events = {market.ticker: plan.command.ticker for plan in plans for market in plan.markets}
+    found: list[CreateCombo] = []
+    for spec in world.collections:
+        opens, closes = spec.open_date.resolve(start_ns), spec.close_date.resolve(start_ns)
+        values: dict[str, int | str] = {"start": start_ns, "open": opens, "close": closes}
+        for combo in spec.combos:
+            legs = []
+            for written, side in combo:
+                ticker = names.get(written, written)
+                if ticker not in events:
+                    spec.source.add("combos", f"no market {written} in this file")
+                legs.append((events.get(ticker, ""), ticker, side))
+            found.append(CreateCombo(0, _ticker(spec.source, spec.ticker, values), tuple(legs)))
+    return found
+
+
+def _maintenance(world: World, start_ns: int) -> list[tuple[int, int]]:
+    return sorted(
+        (start.resolve(start_ns), end.resolve(start_ns)) for start, end in world.maintenance
+    )
+
+
 # --- descriptive data ------------------------------------------------------------------------
 
 
-def _descriptive(world: World, start_ns: int) -> list[Command]:
+def live_details(world: World, spec: LiveDataSpec, start_ns: int, now_ns: int) -> Json:
+    """The live data of a milestone at a moment of a world that started at ``start_ns``."""
+    begins = spec.starts.resolve(start_ns)
+    ends = None if spec.ends is None else spec.ends.resolve(start_ns)
+    status = "upcoming" if now_ns < begins else "live"
+    if ends is not None and now_ns >= ends:
+        status = "ended"
+    found: Json = {"status": status, **spec.details}
+    for field_name, truth in spec.follows.items():
+        model = truth_named(world, truth)
+        if model is not None:
+            number = Decimal(observed_text(model, now_ns / NANOS_PER_SECOND))
+            found[field_name] = _number(number)
+    found["last_updated_ts"] = now_ns // NANOS_PER_SECOND
+    return found
+
+
+def _descriptive(world: World, names: dict[str, str], start_ns: int) -> list[Command]:
     found: list[Command] = []
     if world.schedule is not None:
         found.append(SetSchedule(_json(_with_times(world.schedule, start_ns))))
@@ -347,8 +498,32 @@ def _descriptive(world: World, start_ns: int) -> list[Command]:
         details = dict(document.details)
         for name, when in document.times.items():
             details[name] = rfc3339(when.resolve(start_ns))
-        found.append(PutDocument(document.kind, document.key, _json(details)))
+        for name in ("primary_event_tickers", "related_event_tickers"):
+            if isinstance(details.get(name), list):
+                details[name] = [names.get(ticker, ticker) for ticker in details[name]]
+        if "market_ticker" in details:
+            details["market_ticker"] = names.get(details["market_ticker"], details["market_ticker"])
+        whole = documents.completed(document.kind, document.key, details, start_ns)
+        if "last_updated_ts" in details:
+            whole["last_updated_ts"] = details["last_updated_ts"]
+        problems = documents.problems(document.kind, document.key, whole, None)
+        for name, message in problems.items():
+            if message == "required":
+                document.source.add("", f"`{name}` is missing")
+            else:
+                document.source.add(name, message)
+        found.append(PutDocument(document.kind, document.key, _json(whole)))
+    found += [
+        PutDocument(documents.LIVE_DATA, live.key, live_document(world, live, start_ns, start_ns))
+        for live in world.live_data
+    ]
     return found
+
+
+def live_document(world: World, spec: LiveDataSpec, start_ns: int, now_ns: int) -> str:
+    """The document of a milestone's live data at a moment."""
+    details = live_details(world, spec, start_ns, now_ns)
+    return _json({"type": spec.type, "details": details, "milestone_id": spec.key})
 
 
 def _with_times(value: object, start_ns: int) -> object:

@@ -11,11 +11,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from augury.app.world.listing import list_world
+from augury.app.world.listing import list_world, truth_named
 from augury.app.world.model import (
     ACTIVITIES,
+    CollectionSpec,
     EventSpec,
     FairValueSpec,
+    FeeChangeSpec,
     Json,
     LadderSpec,
     MarketSpec,
@@ -26,9 +28,14 @@ from augury.app.world.model import (
 )
 from augury.app.world.notices import (
     read_announcement,
+    read_collection,
     read_described,
     read_document,
+    read_fee_change,
+    read_incentive,
+    read_live_data,
     read_schedule,
+    read_sports_filters,
 )
 from augury.app.world.people import read_bot, read_member, read_name
 from augury.app.world.reading import (
@@ -149,12 +156,23 @@ class _Loader:
         for fields in top.each("announcements"):
             world.announcements.append(read_announcement(fields))
         for fields in top.each("milestones"):
-            world.documents.append(read_described(fields, "milestone", "title"))
+            milestone = read_described(fields, "milestone", "title")
+            world.documents.append(milestone)
+            if (live := read_live_data(fields, milestone)) is not None:
+                world.live_data.append(live)
         for fields in top.each("structured_targets"):
             world.documents.append(read_described(fields, "structured_target", "name"))
+        for fields in top.each("incentive_programs"):
+            world.documents.append(read_incentive(fields))
+        if (filters := read_sports_filters(top)) is not None:
+            world.documents.append(filters)
         for fields in top.each("documents"):
             world.documents.append(read_document(fields))
-        world.schedule = read_schedule(top)
+        for fields in top.each("collections"):
+            world.collections.append(read_collection(fields))
+        for fields in top.each("fee_changes"):
+            world.fee_changes.append(read_fee_change(fields))
+        world.schedule, world.maintenance = read_schedule(top)
         top.finish()
         self.check_names()
 
@@ -232,7 +250,11 @@ class _Loader:
             determined_by=by,
             determine_after_seconds=fields.duration("determine_after", 5),
             source=fields,
+            strike_order=fields.texts("strike_order"),
+            strikes_below=fields.flag("strikes_below"),
         )
+        if spec.strike_order and spec.collateral_return_type != "DIRECNET":
+            fields.add("strike_order", "is for `collateral_return_type: DIRECNET` only")
         for nested in fields.each("markets"):
             spec.markets.append(self.market(nested, ticker, with_close=not rolling))
         spec.ladder = self.ladder(fields, spec, with_close=not rolling)
@@ -350,6 +372,24 @@ class _Loader:
                     f"no series {event.series_ticker} in this file"
                     + _similar(event.series_ticker, tickers),
                 )
+        parts: list[CollectionSpec | FeeChangeSpec] = [*world.collections, *world.fee_changes]
+        for part in parts:
+            if part.series_ticker and part.series_ticker not in world.series:
+                part.source.add(
+                    "series_ticker",
+                    f"no series {part.series_ticker} in this file"
+                    + _similar(part.series_ticker, tickers),
+                )
+        for live in world.live_data:
+            for name in live.follows.values():
+                if truth_named(world, name) is None:
+                    live.source.add("follows", f"no truth called {name} is a number")
+            for series in live.related_series:
+                if series not in world.series:
+                    live.source.add(
+                        "", f"no series {series} in this file" + _similar(series, tickers)
+                    )
+        self.check_unique([item.ticker for item in world.collections], world.collections, "ticker")
         self.check_unique(
             [rolling.event.series_ticker for rolling in world.rolling], world.rolling, ""
         )

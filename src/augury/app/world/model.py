@@ -99,6 +99,8 @@ class EventSpec:
     determined_by: str
     determine_after_seconds: int
     source: Fields
+    strike_order: list[str] = field(default_factory=list)
+    strikes_below: bool = False
 
 
 @dataclass(slots=True)
@@ -125,6 +127,14 @@ class KeySpec:
 
 
 @dataclass(slots=True)
+class SubtraderSpec:
+    """A customer of a clearing member; ``deposit`` in micro-dollars."""
+
+    name: str
+    deposit: int
+
+
+@dataclass(slots=True)
 class MemberSpec:
     """``subaccount_deposits`` has one amount per numbered subaccount; micro-dollars."""
 
@@ -136,6 +146,7 @@ class MemberSpec:
     keys: list[KeySpec]
     source: Fields
     is_bot: bool = False
+    subtraders: list[SubtraderSpec] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -173,6 +184,54 @@ class DocumentSpec:
 
 
 @dataclass(slots=True)
+class LiveDataSpec:
+    """Facts about a milestone that change while the world lives.
+
+    ``follows`` maps fields to the names of truths that are numbers. Events of ``related_series``
+    that are open belong to the milestone.
+    """
+
+    key: str
+    type: str
+    details: Json
+    every_seconds: int
+    follows: dict[str, str]
+    related_series: list[str]
+    starts: WorldTime
+    ends: WorldTime | None
+    source: Fields
+
+
+@dataclass(slots=True)
+class CollectionSpec:
+    """``events`` are (ticker as written, is_yes_only, size_min, size_max).
+
+    ``combos`` are there from the start, each as (market as written, side).
+    """
+
+    ticker: str
+    series_ticker: str
+    open_date: WorldTime
+    close_date: WorldTime
+    size_min: int
+    size_max: int
+    is_ordered: bool
+    events: list[tuple[str, bool, int, int]]
+    combos: list[list[tuple[str, str]]]
+    details: Json
+    source: Fields
+
+
+@dataclass(slots=True)
+class FeeChangeSpec:
+    series_ticker: str
+    fee_type: str
+    fee_multiplier_ppm: int
+    scheduled_time: WorldTime
+    source: Fields
+
+
+@dataclass(slots=True)
 class World:
     """A whole world file. ``start`` is None when the world starts when it is first applied."""
 
@@ -189,3 +248,7 @@ class World:
     announcements: list[AnnouncementSpec] = field(default_factory=list)
     documents: list[DocumentSpec] = field(default_factory=list)
     schedule: Json | None = None
+    maintenance: list[tuple[WorldTime, WorldTime]] = field(default_factory=list)
+    live_data: list[LiveDataSpec] = field(default_factory=list)
+    collections: list[CollectionSpec] = field(default_factory=list)
+    fee_changes: list[FeeChangeSpec] = field(default_factory=list)

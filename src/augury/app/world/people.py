@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from augury.app.world.model import BotSpec, Json, KeySpec, MemberSpec
+from augury.app.world.model import BotSpec, Json, KeySpec, MemberSpec, SubtraderSpec
 from augury.app.world.reading import Fields
 from augury.core.state import API_KEY_SCOPES, MAX_SUBACCOUNT
 from augury.core.units import MICROS_PER_CENT, MICROS_PER_DOLLAR
@@ -32,7 +32,16 @@ def read_member(fields: Fields, directory: Path) -> MemberSpec:
     if len(deposits) > MAX_SUBACCOUNT:
         fields.add("subaccounts", f"at most {MAX_SUBACCOUNT} are allowed")
     precision = fields.choice("balance_precision", ("0.01", "0.0001"), "0.01")
+    subtraders = []
+    for nested in fields.each("subtraders"):
+        subtraders.append(
+            SubtraderSpec(nested.text("id", required=True), _dollars(nested, "deposit"))
+        )
+        nested.finish()
+    if len({subtrader.name for subtrader in subtraders}) < len(subtraders):
+        fields.add("subtraders", "an id is used twice")
     spec = MemberSpec(
+        subtraders=subtraders,
         email=email,
         usage_tier=fields.choice("usage_tier", tuple(TIERS), "basic"),
         balance_precision=MICROS_PER_CENT if precision == "0.01" else 100,

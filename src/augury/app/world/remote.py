@@ -6,6 +6,7 @@ do stays undone and is said: bots do not trade and rolling events are listed onc
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,15 +14,17 @@ from augury.app.operator_client import OperatorClient, OperatorRefused
 from augury.app.world.apply import DOCUMENT_KIND, KeyInHand, WorldReport
 from augury.app.world.keys import keep_key_pair
 from augury.app.world.listing import EventPlan, list_occurrence, list_world
-from augury.app.world.model import KeySpec, MemberSpec, World
+from augury.app.world.model import KeySpec, MemberSpec, SubtraderSpec, World
 from augury.app.world.times import next_close
 from augury.codec.text import dollars, parse_rfc3339, price_dollars, rfc3339
 from augury.core.commands import (
     Command,
+    CreateCollection,
     CreateMarket,
     CreateSeries,
     PublishAnnouncement,
     PutDocument,
+    ScheduleFeeChange,
     SetSchedule,
 )
 from augury.core.units import NANOS_PER_SECOND, PPM
@@ -83,18 +86,53 @@ class _Remote:
             self.create("events", plan.command.ticker, "events", _event_body(plan))
             for market in plan.markets:
                 self.create("markets", market.ticker, "markets", _market_body(market))
-        for command in listing.descriptive:
+            self.nest(plan)
+        for command in [*listing.terms, *listing.descriptive]:
             self.describe(command)
+        self.maintain(listing.maintenance)
         for member in world.members:
             if not member.is_bot:
                 self.member(member)
         self.remember(members=[member.email for member in world.members if not member.is_bot])
-        for count, text in ((len(world.bots), "bots"), (len(world.rolling), "rolling events")):
+        for count, text in (
+            (len(world.bots), "bots"),
+            (len(world.rolling), "rolling events"),
+            (len(world.live_data), "milestones with live data"),
+        ):
             if count:
                 self.report.notes.append(
                     f"{count} {text}: they live only where the exchange is started with this world"
                 )
+        if listing.combos:
+            self.report.notes.append(
+                f"{len(listing.combos)} combos: over the operator API only members make them"
+            )
         return self.report
+
+    def nest(self, plan: EventPlan) -> None:
+        """Strikes tell by themselves; an order that was written has to be said."""
+        strikes = plan.strikes
+        if strikes is None or not plan.spec.strike_order:
+            return
+        if self.api.get("events", strikes.event_ticker)["strike_order"]:
+            self.report.existing["strike orders"] += 1
+            return
+        body = {"market_tickers": list(strikes.market_tickers), "below": strikes.below}
+        path = ("events", strikes.event_ticker, "strike-order")
+        self.send("strike orders", strikes.event_ticker, lambda: self.api.put(*path, body=body))
+
+    def maintain(self, windows: list[tuple[int, int]]) -> None:
+        """Once: what the operator makes of the windows later on stands."""
+        if not windows or self.document.get("maintenance"):
+            return
+        known = self.api.get("maintenance")["windows"]
+        added = [
+            {"start_datetime": rfc3339(start), "end_datetime": rfc3339(end)}
+            for start, end in windows
+        ]
+        body = {"windows": known + [window for window in added if window not in known]}
+        self.send("maintenance", "windows", lambda: self.api.put("maintenance", body=body))
+        self.remember(maintenance=True)
 
     def remember(self, **news: Any) -> None:
         if news.items() <= self.document.items():
@@ -132,11 +170,30 @@ class _Remote:
                     "delivery_time": rfc3339(command.delivery_ns),
                 }
                 self.create("announcements", command.message, "announcements", body)
+            case CreateCollection():
+                if self.find("collections", command.ticker):
+                    self.report.existing["collections"] += 1
+                    return
+                body = _collection_body(command)
+                self.create("collections", command.ticker, "collections", body)
+            case ScheduleFeeChange():
+                change: Json = {
+                    "series_ticker": command.series_ticker,
+                    "fee_type": command.fee_type,
+                    "fee_multiplier": command.fee_multiplier_ppm / PPM,
+                    "scheduled_time": rfc3339(command.scheduled_ns),
+                }
+                rows = self.api.get("fee-changes")["fee_changes"]
+                over = command.scheduled_ns < self.now_ns
+                if over or any(change.items() <= row.items() for row in rows):
+                    self.report.existing["fee changes"] += 1
+                    return
+                self.create("fee changes", command.series_ticker, "fee-changes", change)
             case SetSchedule():
-                if self.api.get("schedule").get("schedule"):
+                if self.api.get("schedule")["schedule"].get("standard_hours"):
                     self.report.existing["schedule"] += 1
                     return
-                body = json.loads(command.details)
+                body = {"standard_hours": json.loads(command.details)["standard_hours"]}
                 self.send("schedule", "", lambda: self.api.put("schedule", body=body))
 
     # --- members ------------------------------------------------------------------------------
@@ -149,12 +206,36 @@ class _Remote:
             "balance_precision": precision,
             "deposit": dollars(spec.deposit),
         }
-        if self.create("members", spec.email, "members", body) and spec.subaccount_deposits:
-            self.report.notes.append(
-                f"subaccounts of {spec.email}: over the operator API only the member makes them"
-            )
+        if self.create("members", spec.email, "members", body):
+            self.accounts(spec)
         for key in spec.keys:
             self.key(spec, key)
+
+    def accounts(self, spec: MemberSpec) -> None:
+        """Subaccounts and customers of a new member, with their money."""
+        path = ("members", spec.email)
+        for amount in spec.subaccount_deposits:
+            made = self.send(
+                "subaccounts", spec.email, lambda: self.api.post(*path, "subaccounts", body=None)
+            )
+            if made and amount:
+                self.deposit(spec, amount, {"subaccount": made["subaccount"]})
+        for customer in spec.subtraders:
+            made = self.send("subtraders", customer.name, partial(self.customer, spec, customer))
+            if made and customer.deposit:
+                self.deposit(spec, customer.deposit, {"subtrader_id": customer.name})
+
+    def customer(self, spec: MemberSpec, customer: SubtraderSpec) -> Any:
+        body = {"subtrader_id": customer.name}
+        return self.api.post("members", spec.email, "subtraders", body=body)
+
+    def deposit(self, spec: MemberSpec, amount: int, account: Json) -> None:
+        body = {"amount": dollars(amount), "reference": f"world {self.world.name}", **account}
+        self.send(
+            "deposits",
+            spec.email,
+            lambda: self.api.post("members", spec.email, "deposits", body=body),
+        )
 
     def key(self, spec: MemberSpec, key: KeySpec) -> None:
         public, path = key.public_key, None
@@ -217,6 +298,23 @@ class _Remote:
                 return {}
             raise
         return answer if isinstance(answer, dict) else {}
+
+
+def _collection_body(collection: CreateCollection) -> Json:
+    return {
+        "ticker": collection.ticker,
+        "series_ticker": collection.series_ticker,
+        "open_date": rfc3339(collection.open_ns),
+        "close_date": rfc3339(collection.close_ns),
+        "size_min": collection.size_min,
+        "size_max": collection.size_max,
+        "is_ordered": collection.is_ordered,
+        "associated_events": [
+            {"ticker": ticker, "is_yes_only": yes_only, "size_min": least, "size_max": most}
+            for ticker, yes_only, least, most in collection.associated_events
+        ],
+        **json.loads(collection.details),
+    }
 
 
 def _series_body(series: CreateSeries) -> Json:
