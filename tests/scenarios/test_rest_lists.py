@@ -297,6 +297,30 @@ def test_polling_by_update_sees_changes_but_no_trading(
     assert caller.get(f"/markets/{RAIN}")["market"]["title"] == "Changed"
 
 
+def test_changes_show_while_the_clock_stands_still(exchange: RestExchange, caller: Caller) -> None:
+    """With a virtual clock several changes have the same time, and each must be seen."""
+    ticker = f"RAIN-S-{caller.member_id}"
+    exchange.list_market(ticker, "RAIN-26MAR01")
+
+    def read(field: str) -> Any:
+        return caller.get(f"/markets/{ticker}")["market"][field]
+
+    for title in ("One", "Two"):
+        exchange.do(c.UpdateMarket(ticker, f'{{"title": "{title}"}}'))
+        assert read("title") == title
+    for category in ("Weather", "World"):
+        exchange.do(c.UpdateEvent("RAIN-26MAR01", f'{{"category": "{category}"}}'))
+        assert read("category") == category
+    before = read("close_time")
+    close_ns = exchange.state.markets[ticker].close_ns
+    exchange.do(c.ChangeCloseTime(ticker, close_ns - HOUR))
+    assert read("close_time") < before
+    caller.order("buy", "yes", 40, 1, ticker)
+    assert (read("yes_bid"), read("yes_bid_size_fp")) == (40, "1.00")
+    caller.order("buy", "yes", 40, 1, ticker)
+    assert read("yes_bid_size_fp") == "2.00"
+
+
 def test_events_by_status_series_and_close(exchange: RestExchange, caller: Caller) -> None:
     exchange.do(c.CreateEvent("LATE-E", "SCORE", False, "", "{}"))
     exchange.list_market("LATE-1", "LATE-E", open_in=HOUR)

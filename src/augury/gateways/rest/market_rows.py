@@ -66,8 +66,23 @@ def is_multivariate(market: LiveMarket) -> bool:
     )
 
 
+class _Row:
+    """A market's row: what describes it, what trading changes, and both together as bytes."""
+
+    __slots__ = ("described", "market", "quoted", "raw")
+
+    def __init__(self, described: object, quoted: object, market: Market, raw: msgspec.Raw) -> None:
+        self.described = described
+        self.quoted = quoted
+        self.market = market
+        self.raw = raw
+
+
 class MarketRows:
-    """Builds market rows and keeps them encoded, per profile, until something in them changes."""
+    """Builds market rows and keeps them encoded, per profile, until something in them changes.
+
+    Trading changes a third of a row's fields; the others are built once.
+    """
 
     def __init__(
         self,
@@ -80,7 +95,7 @@ class MarketRows:
         self._markets = markets
         self._now_ns = now_ns
         self._encoder = msgspec.json.Encoder()
-        self._rows: dict[str, dict[int, tuple[tuple[object, ...], msgspec.Raw]]] = {}
+        self._rows: dict[str, dict[int, _Row]] = {}
 
     def row(self, market: LiveMarket, profile: str) -> Market:
         """The market, encoded already. Reads as a ``Market`` in answers only."""
@@ -90,10 +105,20 @@ class MarketRows:
         bid = market.bids.best
         ask = market.asks.best
         day = self._statistics.of(market.ticker, self._now_ns())
-        key = (
+        # Times alone would not do: a virtual clock may stand still between two changes.
+        described = (
             market.updated_ns,
             market.status,
-            market.event.updated_ns,
+            market.close_ns,
+            market.result,
+            market.settlement_value,
+            market.expiration_value,
+            market.price_ranges,
+            market.details,
+            market.event.details,
+            _leg_values(market, self._markets()) if market.legs else None,
+        )
+        quoted = (
             0 if bid is None else bid.price,
             0 if bid is None else bid.quantity,
             PRICE_ONE if ask is None else ask.price,
@@ -102,22 +127,60 @@ class MarketRows:
             market.volume,
             market.open_interest,
             day,
-            _leg_values(market, self._markets()) if market.legs else None,
         )
-        cached = rows.get(market.id)
-        if cached is not None and cached[0] == key:
-            return cast(Market, cached[1])
-        raw = msgspec.Raw(self._encoder.encode(build(market, profile, day, self._markets())))
-        if len(rows) >= _CACHED_ROWS:
-            rows.clear()
-        rows[market.id] = (key, raw)
-        return cast(Market, raw)
+        row = rows.get(market.id)
+        if row is None or row.described != described:
+            built = build(market, profile, day, self._markets())
+            if len(rows) >= _CACHED_ROWS:
+                rows.clear()
+            row = _Row(described, quoted, built, msgspec.Raw(self._encoder.encode(built)))
+            rows[market.id] = row
+        elif row.quoted != quoted:
+            for name, value in quotes(market, day).items():
+                setattr(row.market, name, value)
+            row.quoted = quoted
+            row.raw = msgspec.Raw(self._encoder.encode(row.market))
+        return cast(Market, row.raw)
+
+
+def quotes(market: LiveMarket, day: DayStats) -> dict[str, Any]:
+    """The fields of a row that trading changes. An empty side shows as bid 0 and ask $1."""
+    bid, ask = market.bids.best, market.asks.best
+    yes_bid, bid_size = (0, 0) if bid is None else (bid.price, bid.quantity)
+    yes_ask, ask_size = (PRICE_ONE, 0) if ask is None else (ask.price, ask.quantity)
+    no_bid, no_ask = PRICE_ONE - yes_ask, PRICE_ONE - yes_bid
+    return {
+        "yes_bid": cents(yes_bid),
+        "yes_bid_dollars": price_dollars(yes_bid),
+        "yes_bid_size_fp": count_fp(bid_size),
+        "yes_ask": cents(yes_ask),
+        "yes_ask_dollars": price_dollars(yes_ask),
+        "yes_ask_size_fp": count_fp(ask_size),
+        "no_bid": cents(no_bid),
+        "no_bid_dollars": price_dollars(no_bid),
+        "no_ask": cents(no_ask),
+        "no_ask_dollars": price_dollars(no_ask),
+        "last_price": cents(market.last_price),
+        "last_price_dollars": price_dollars(market.last_price),
+        "previous_yes_bid": day.previous_yes_bid // PRICES_PER_CENT,
+        "previous_yes_bid_dollars": price_dollars(day.previous_yes_bid),
+        "previous_yes_ask": day.previous_yes_ask // PRICES_PER_CENT,
+        "previous_yes_ask_dollars": price_dollars(day.previous_yes_ask),
+        "previous_price": day.previous_price // PRICES_PER_CENT,
+        "previous_price_dollars": price_dollars(day.previous_price),
+        "volume": market.volume // QUANTITY_ONE,
+        "volume_fp": count_fp(market.volume),
+        "volume_24h": day.volume_24h // QUANTITY_ONE,
+        "volume_24h_fp": count_fp(day.volume_24h),
+        "open_interest": market.open_interest // QUANTITY_ONE,
+        "open_interest_fp": count_fp(market.open_interest),
+    }
 
 
 def build(
     market: LiveMarket, profile: str, day: DayStats, markets: Mapping[str, LiveMarket]
 ) -> Market:
-    """The row of one market. An empty side shows as bid 0 and ask $1."""
+    """The whole row of one market."""
     found = description(market.details)
     collection = optional_text(found, "mve_collection_ticker")
     legs = UNSET if collection is UNSET else _described_legs(found)
@@ -127,10 +190,6 @@ def build(
         collection = market.collection_ticker
         legs = _legs(market, markets)
         category = category or text(description(market.event.series.details), "category")
-    bid, ask = market.bids.best, market.asks.best
-    yes_bid, bid_size = (0, 0) if bid is None else (bid.price, bid.quantity)
-    yes_ask, ask_size = (PRICE_ONE, 0) if ask is None else (ask.price, ask.quantity)
-    no_bid, no_ask = PRICE_ONE - yes_ask, PRICE_ONE - yes_bid
     expiration = rfc3339(market.latest_expiration_ns or market.close_ns)
     settlement_value: int | UnsetType = UNSET
     settlement_value_dollars: str | UnsetType = UNSET
@@ -157,32 +216,8 @@ def build(
         response_price_units="usd_cent",
         notional_value=100,
         notional_value_dollars="1.0000",
-        yes_bid=cents(yes_bid),
-        yes_bid_dollars=price_dollars(yes_bid),
-        yes_bid_size_fp=count_fp(bid_size),
-        yes_ask=cents(yes_ask),
-        yes_ask_dollars=price_dollars(yes_ask),
-        yes_ask_size_fp=count_fp(ask_size),
-        no_bid=cents(no_bid),
-        no_bid_dollars=price_dollars(no_bid),
-        no_ask=cents(no_ask),
-        no_ask_dollars=price_dollars(no_ask),
-        last_price=cents(market.last_price),
-        last_price_dollars=price_dollars(market.last_price),
-        previous_yes_bid=day.previous_yes_bid // PRICES_PER_CENT,
-        previous_yes_bid_dollars=price_dollars(day.previous_yes_bid),
-        previous_yes_ask=day.previous_yes_ask // PRICES_PER_CENT,
-        previous_yes_ask_dollars=price_dollars(day.previous_yes_ask),
-        previous_price=day.previous_price // PRICES_PER_CENT,
-        previous_price_dollars=price_dollars(day.previous_price),
-        volume=market.volume // QUANTITY_ONE,
-        volume_fp=count_fp(market.volume),
-        volume_24h=day.volume_24h // QUANTITY_ONE,
-        volume_24h_fp=count_fp(day.volume_24h),
         liquidity=0,
         liquidity_dollars="0.0000",
-        open_interest=market.open_interest // QUANTITY_ONE,
-        open_interest_fp=count_fp(market.open_interest),
         result=market_result(market.result, profile),
         can_close_early=market.can_close_early,
         expiration_value=market.expiration_value,
@@ -212,6 +247,7 @@ def build(
         mve_selected_legs=legs,
         primary_participant_key=optional_text(found, "primary_participant_key"),
         is_provisional=True if market.is_provisional else UNSET,
+        **quotes(market, day),
     )
 
 
