@@ -62,6 +62,26 @@ def test_preparing_twice_changes_nothing(database: HistoryDatabase, path: Path) 
     assert database.generation == generation
 
 
+def test_a_history_without_long_candles_is_filled_anew_from_the_log(
+    database: HistoryDatabase, path: Path
+) -> None:
+    """As an exchange left it that ran before hours and days were stored."""
+    database.prepare()
+    with sqlite3.connect(path) as other:
+        for name in ("hour_candles", "day_candles"):
+            other.execute(f"DROP TABLE {name}")
+        other.execute("UPDATE alembic_version SET version_num = '0002'")
+        other.execute(f"INSERT INTO candles VALUES ('M', 60{', 1' * 17})")
+        other.execute("INSERT INTO trades VALUES (1, 'M', 1, 1, 1, 1, 1, 1)")
+        other.execute("UPDATE position SET sequence = 5")
+    database.prepare()
+
+    assert database.stored_position() == (0, 0)
+    with sqlite3.connect(path) as other:
+        for name in ("candles", "hour_candles", "trades"):
+            assert other.execute(f"SELECT count(*) FROM {name}").fetchone() == (0,)
+
+
 @pytest.mark.parametrize(
     "harm",
     [
