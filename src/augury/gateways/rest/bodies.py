@@ -30,11 +30,6 @@ ExchangeIndex = Annotated[
     int,
     Meta(ge=-1, le=0, description="The shard; there is one, number 0. -1 lets the server choose."),
 ]
-BookSide = Literal["bid", "ask"]
-ExchangeIndex = Annotated[
-    int,
-    Meta(ge=-1, le=0, description="The shard; there is one, number 0. -1 lets the server choose."),
-]
 
 
 class CreateOrderRequest(msgspec.Struct):
@@ -114,64 +109,6 @@ class DecreaseOrderRequest(msgspec.Struct):
     reduce_to: int | None = None
     reduce_to_fp: Count | None = None
     subaccount: Subaccount | None = None
-
-
-class CreateOrderV2Request(msgspec.Struct):
-    """An order seen from the YES side: ``bid`` buys YES at ``price``, ``ask`` sells it."""
-
-    ticker: str
-    side: BookSide
-    count: Count
-    price: Dollars
-    time_in_force: TimeInForce
-    self_trade_prevention_type: SelfTradePrevention
-    client_order_id: str | None = None
-    expiration_time: int | None = None
-    post_only: bool | None = None
-    reduce_only: bool | None = None
-    order_group_id: str | None = None
-    cancel_order_on_pause: bool | None = None
-    subaccount: Subaccount | None = None
-    subtrader_id: str | None = None
-    exchange_index: ExchangeIndex | None = None
-
-
-class BatchCreateOrdersV2Request(msgspec.Struct):
-    """Orders carried out in this order, each for itself."""
-
-    orders: list[CreateOrderV2Request]
-
-
-class CancelItemV2(msgspec.Struct):
-    order_id: str
-    subaccount: Subaccount | None = None
-    exchange_index: ExchangeIndex | None = None
-
-
-class BatchCancelOrdersV2Request(msgspec.Struct):
-    """Orders to cancel; those that name no subaccount are of the primary one."""
-
-    orders: list[CancelItemV2]
-
-
-class AmendOrderV2Request(msgspec.Struct):
-    """New price and size of a resting order. ``count`` includes what is filled already."""
-
-    ticker: str
-    side: BookSide
-    price: Dollars
-    count: Count
-    client_order_id: str | None = None
-    updated_client_order_id: str | None = None
-    exchange_index: ExchangeIndex | None = None
-
-
-class DecreaseOrderV2Request(msgspec.Struct):
-    """Either by how much or to what."""
-
-    reduce_by: Count | None = None
-    reduce_to: Count | None = None
-    exchange_index: ExchangeIndex | None = None
 
 
 class CreateOrderV2Request(msgspec.Struct):
@@ -431,11 +368,6 @@ BATCH_CREATE_ORDERS: Final = Body(BatchCreateOrdersRequest, RawBatch)
 BATCH_CANCEL_ORDERS: Final = body(BatchCancelOrdersRequest)
 AMEND_ORDER: Final = body(AmendOrderRequest)
 DECREASE_ORDER: Final = body(DecreaseOrderRequest)
-CREATE_ORDER_V2: Final = body(CreateOrderV2Request)
-BATCH_CREATE_ORDERS_V2: Final = Body(BatchCreateOrdersV2Request, RawBatch)
-BATCH_CANCEL_ORDERS_V2: Final = body(BatchCancelOrdersV2Request)
-AMEND_ORDER_V2: Final = body(AmendOrderV2Request)
-DECREASE_ORDER_V2: Final = body(DecreaseOrderV2Request)
 CREATE_ORDER_V2: Final = body(CreateOrderV2Request)
 BATCH_CREATE_ORDERS_V2: Final = Body(BatchCreateOrdersV2Request, RawBatch)
 BATCH_CANCEL_ORDERS_V2: Final = body(BatchCancelOrdersV2Request)
