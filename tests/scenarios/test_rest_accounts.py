@@ -1,6 +1,7 @@
 """Money, positions, keys, scopes and limits over REST (rest.md, sections 6 and 7)."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -338,3 +339,32 @@ def test_reads_are_limited_per_account_and_strangers_per_address(strict: RestExc
     body = next(response.json() for response in refused if response.status_code == 429)
     assert (body["code"], body["error"]["code"]) == ("too_many_requests",) * 2
     assert all(generous.send("GET", "/exchange/status").status_code == 200 for _ in range(40))
+
+
+def test_tokens_instead_of_requests(tmp_path: Path) -> None:
+    """Cancels are cheap, order groups are paid from the write bucket, limits come as buckets."""
+    # Refilled so slowly that the speed of the machine does not matter.
+    tiers = {"basic": TierLimits(1000, 40)}
+    settings = RestSettings(rate_limit_model="tokens", token_tiers=tiers)
+    with running(tmp_path, settings) as exchange:
+        caller = exchange.member("tokens")
+        limits = caller.get("/account/limits")
+        assert limits["write"] == {"refill_rate": 40, "bucket_capacity": 40}
+        assert limits["read"] == {"refill_rate": 1000, "bucket_capacity": 2000}
+        assert (limits["read_limit"], limits["write_limit"]) == (100, 4)
+        body = {"orders": [order("buy", "yes", 1, 1)] * 5}
+        path = "/portfolio/orders/batched"
+        assert caller.refused(429, "POST", path, body) == "too_many_requests"
+        batch = caller.post(path, {"orders": body["orders"][:3]})
+        # Ten tokens are left, which is one group or five cancels.
+        for item in batch["orders"]:
+            caller.expect(200, "DELETE", f"/portfolio/orders/{item['order']['order_id']}")
+        groups = [
+            caller.send("POST", "/portfolio/order_groups/create", {}).status_code for _ in range(20)
+        ]
+        assert 429 in groups
+        costs = caller.get("/account/endpoint_costs")
+        assert costs["default_cost"] == 10
+        cheap = {(row["method"], row["path"]): row["cost"] for row in costs["endpoint_costs"]}
+        assert cheap["DELETE", "/trade-api/v2/portfolio/orders/:order_id"] == 2
+        assert cheap["POST", "/trade-api/v2/communications/quotes"] == 2

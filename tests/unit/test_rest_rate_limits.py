@@ -1,6 +1,13 @@
 """Limits per account over a sliding second (rules, section 15)."""
 
-from augury.gateways.rate_limits import READ_BUCKET, REQUEST, WRITE_BUCKET, RateLimiter
+from augury.gateways.rate_limits import (
+    READ_BUCKET,
+    REQUEST,
+    TOKEN,
+    WRITE_BUCKET,
+    RateLimiter,
+    TokenLimiter,
+)
 from augury.gateways.settings import TierLimits
 
 
@@ -72,3 +79,35 @@ def test_addresses_that_come_and_go_are_forgotten() -> None:
 def test_switched_off_everything_is_allowed() -> None:
     limiter = RateLimiter(enabled=False)
     assert all(limiter.take(1, "basic", WRITE_BUCKET, 20 * REQUEST) for _ in range(1000))
+
+
+# --- tokens ----------------------------------------------------------------------------------
+
+
+def test_tokens_come_back_without_pause() -> None:
+    watch = Watch()
+    limiter = TokenLimiter(clock=watch)
+    for _ in range(10):
+        assert limiter.take(1, "basic", WRITE_BUCKET)
+    assert not limiter.take(1, "basic", WRITE_BUCKET, 2 * TOKEN)
+    watch.now += 0.021
+    assert limiter.take(1, "basic", WRITE_BUCKET, 2 * TOKEN)
+    assert not limiter.take(1, "basic", WRITE_BUCKET, TOKEN)
+    watch.now += 3600
+    # Never more than the bucket holds.
+    for _ in range(10):
+        assert limiter.take(1, "basic", WRITE_BUCKET)
+    assert not limiter.take(1, "basic", WRITE_BUCKET, TOKEN)
+
+
+def test_some_buckets_hold_two_seconds() -> None:
+    limiter = TokenLimiter(clock=Watch())
+    sizes = {tier: limiter.buckets(tier) for tier in ("basic", "advanced", "premier", "unheard of")}
+    assert sizes == {
+        "basic": ((200, 400), (100, 100)),
+        "advanced": ((300, 600), (300, 600)),
+        "premier": ((1000, 1000), (1000, 2000)),
+        "unheard of": ((200, 400), (100, 100)),
+    }
+    assert sum(limiter.take(2, "basic", READ_BUCKET) for _ in range(50)) == 40
+    assert limiter.limits("premier") == TierLimits(100, 100)

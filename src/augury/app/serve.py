@@ -294,6 +294,7 @@ class Server:
             RestSettings(
                 profile=settings.profile,
                 rate_limits=settings.rate_limits,
+                rate_limit_model=settings.rate_limit_model,
                 signature_window_seconds=settings.signature_window_seconds,
             ),
             observe=self._observe_rest,

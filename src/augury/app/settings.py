@@ -57,6 +57,9 @@ class Settings:
         "3.6", "Generation of clients that answers are shaped for, unless key or header says."
     )
     rate_limits: bool = _setting(True, "Refuse requests beyond the limits of a member's tier.")
+    rate_limit_model: Literal["requests", "tokens"] = _setting(
+        "requests", "What limits count: requests, or tokens as the real service does later."
+    )
     signature_window_seconds: int = _setting(
         30, "How far a request's timestamp may be from the server's clock.", at_least=1
     )

@@ -1,22 +1,26 @@
 """How often somebody may ask (rules, section 15).
 
-Owns the counting over a sliding second, per account and bucket; unauthenticated callers are
-counted per address. Costs are in thousandths of a request, because a batched cancel costs a
-fifth of one. A refused request costs nothing.
+Owns the counting per account and bucket, over a sliding second or, as the service does it later,
+in tokens that are refilled without pause; unauthenticated callers are counted per address. Costs
+are in thousandths of a request, because a batched cancel costs a fifth of one. A refused request
+costs nothing.
 """
 
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
-from augury.gateways.settings import TIERS, TierLimits
+from augury.gateways.settings import TIERS, TOKEN_TIERS, TierLimits
 
 READ_BUCKET: Final = "read"
 WRITE_BUCKET: Final = "write"
 
 REQUEST: Final = 1000
 """The cost of one ordinary request."""
+
+TOKENS_PER_REQUEST: Final = 10
+TOKEN: Final = REQUEST // TOKENS_PER_REQUEST
 
 WINDOW_SECONDS: Final = 1.0
 _SWEEP_ABOVE: Final = 4096
@@ -35,6 +39,13 @@ class _Window:
         entries = self.entries
         while entries and entries[0][0] <= before:
             self.used -= entries.popleft()[1]
+
+
+class BucketSize(NamedTuple):
+    """What comes in per second, and how much there can be at most."""
+
+    refill_rate: int
+    capacity: int
 
 
 class RateLimiter:
@@ -57,6 +68,11 @@ class RateLimiter:
     def limits(self, tier: str) -> TierLimits:
         """Requests per second of ``tier``; an unknown tier has the lowest."""
         return self._tiers.get(tier, self._lowest)
+
+    def buckets(self, tier: str) -> tuple[BucketSize, BucketSize]:
+        """The limits of ``tier`` as buckets: for reading, for writing."""
+        read, write = self.limits(tier)
+        return BucketSize(read, read), BucketSize(write, write)
 
     def take(self, caller: Hashable, tier: str, bucket: str, cost: int = REQUEST) -> bool:
         """Count ``cost`` against the caller's bucket; False, and nothing counted, when full."""
@@ -85,3 +101,73 @@ class RateLimiter:
                 del self._windows[key]
         # Should all of them be busy, sweeping again for each newcomer would be the attack.
         self._sweep_above = max(_SWEEP_ABOVE, 2 * len(self._windows))
+
+
+class _TokenBucket:
+    """What is left in one bucket, in thousandths of a request, at some time."""
+
+    __slots__ = ("at", "left")
+
+    def __init__(self, left: float, at: float) -> None:
+        self.left = left
+        self.at = at
+
+
+class TokenLimiter(RateLimiter):
+    """Buckets of tokens that are refilled without pause.
+
+    A bucket holds one second's budget; two seconds' for writing above the lowest tier, and for
+    reading in the two lowest ones.
+    """
+
+    def __init__(
+        self,
+        tiers: Mapping[str, TierLimits] = TOKEN_TIERS,
+        *,
+        enabled: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(tiers, enabled=enabled, clock=clock)
+        self._lowest = tiers.get("basic") or TOKEN_TIERS["basic"]
+        self._buckets: dict[tuple[str, Hashable], _TokenBucket] = {}
+
+    def limits(self, tier: str) -> TierLimits:
+        """Usual requests per second."""
+        read, write = self._tiers.get(tier, self._lowest)
+        return TierLimits(read // TOKENS_PER_REQUEST, write // TOKENS_PER_REQUEST)
+
+    def buckets(self, tier: str) -> tuple[BucketSize, BucketSize]:
+        """In tokens."""
+        limits = self._tiers.get(tier)
+        if limits is None:
+            tier, limits = "basic", self._lowest
+        read, write = limits
+        return (
+            BucketSize(read, 2 * read if tier in ("basic", "advanced") else read),
+            BucketSize(write, write if tier == "basic" else 2 * write),
+        )
+
+    def take(self, caller: Hashable, tier: str, bucket: str, cost: int = REQUEST) -> bool:
+        if not self._enabled:
+            return True
+        size = self.buckets(tier)[bucket == WRITE_BUCKET]
+        capacity = size.capacity * TOKEN
+        now = self._clock()
+        found = self._buckets.get((bucket, caller))
+        if found is None:
+            if len(self._buckets) >= self._sweep_above:
+                self._forget_full(now)
+            found = self._buckets[(bucket, caller)] = _TokenBucket(capacity, now)
+        found.left = min(capacity, found.left + (now - found.at) * size.refill_rate * TOKEN)
+        found.at = now
+        if found.left < cost:
+            return False
+        found.left -= cost
+        return True
+
+    def _forget_full(self, now: float) -> None:
+        """Forget callers who were idle long enough for any bucket to be full again."""
+        for key, bucket in list(self._buckets.items()):
+            if now - bucket.at > 2 * WINDOW_SECONDS:
+                del self._buckets[key]
+        self._sweep_above = max(_SWEEP_ABOVE, 2 * len(self._buckets))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from augury.gateways.profiles import CURRENT
 
@@ -25,6 +25,19 @@ TIERS: Final[Mapping[str, TierLimits]] = MappingProxyType(
 )
 """The tiers of February 2026 (rules, section 15)."""
 
+TOKEN_TIERS: Final[Mapping[str, TierLimits]] = MappingProxyType(
+    {
+        "basic": TierLimits(200, 100),
+        "advanced": TierLimits(300, 300),
+        "expert": TierLimits(600, 600),
+        "premier": TierLimits(1_000, 1_000),
+        "paragon": TierLimits(2_000, 2_000),
+        "prime": TierLimits(4_000, 4_000),
+        "prestige": TierLimits(10_000, 8_000),
+    }
+)
+"""The later tiers, in tokens per second (rules, section 15). A usual request costs ten."""
+
 BASE_PATH: Final = "/trade-api/v2"
 
 
@@ -35,7 +48,10 @@ class RestSettings:
     profile: str = CURRENT
     """Compatibility profile of requests that name none."""
     rate_limits: bool = True
+    rate_limit_model: Literal["requests", "tokens"] = "requests"
+    """Requests over a sliding second, or the later buckets of tokens."""
     tiers: Mapping[str, TierLimits] = field(default_factory=lambda: TIERS)
+    token_tiers: Mapping[str, TierLimits] = field(default_factory=lambda: TOKEN_TIERS)
     """Members of a tier that is not listed have the limits of ``basic``."""
     signature_window_seconds: int = 30
     """How far a request's timestamp may be from real time, either way."""

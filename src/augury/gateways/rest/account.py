@@ -90,8 +90,9 @@ async def get_account_limits(services: Services, request: Request) -> GetAccount
         answer.read_limit = limits.read
         answer.write_limit = limits.write
     if request.profile != LEGACY:
-        answer.read = Bucket(limits.read, limits.read)
-        answer.write = Bucket(limits.write, limits.write)
+        read, write = services.limiter.buckets(tier)
+        answer.read = Bucket(read.refill_rate, read.capacity)
+        answer.write = Bucket(write.refill_rate, write.capacity)
         answer.grants = []
     return answer
 

@@ -19,7 +19,7 @@ import msgspec
 
 from augury.gateways.auth import KEY_HEADER, AuthenticationError, Authenticator, Principal
 from augury.gateways.profiles import PROFILE_HEADER, PROFILES, profile_of_agent
-from augury.gateways.rate_limits import READ_BUCKET, RateLimiter
+from augury.gateways.rate_limits import READ_BUCKET, TOKEN, RateLimiter, TokenLimiter
 from augury.gateways.rest.errors import ApiError, invalid, locked_out, rate_limited
 from augury.gateways.rest.market_rows import MarketRows
 from augury.gateways.rest.openapi import document_json, document_yaml
@@ -90,7 +90,18 @@ class RestGateway:
         observe: Observer | None = None,
     ) -> None:
         settings = settings or RestSettings()
-        self.limiter = limiter or RateLimiter(settings.tiers, enabled=settings.rate_limits)
+        in_tokens = settings.rate_limit_model == "tokens"
+        self.limiter = limiter or (
+            TokenLimiter(settings.token_tiers, enabled=settings.rate_limits)
+            if in_tokens
+            else RateLimiter(settings.tiers, enabled=settings.rate_limits)
+        )
+        self._costs = {
+            operation.id: (operation.token_bucket, operation.tokens * TOKEN)
+            if in_tokens
+            else (operation.bucket, operation.cost)
+            for operation in OPERATIONS
+        }
         self._settings = settings
         self._authenticator = authenticator
         self._observe = observe
@@ -236,9 +247,10 @@ class RestGateway:
             )
         if principal.subaccount >= 0 and not operation.for_one_subaccount:
             raise locked_out()
-        if operation.cost:
+        bucket, cost = self._costs[operation.id]
+        if cost:
             tier = self._services.state.members[principal.member_id].usage_tier
-            if not self.limiter.take(principal.member_id, tier, operation.bucket, operation.cost):
+            if not self.limiter.take(principal.member_id, tier, bucket, cost):
                 raise rate_limited()
         return principal
 

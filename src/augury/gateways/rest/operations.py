@@ -14,7 +14,13 @@ from typing import Any, Final
 import msgspec
 
 from augury.gateways.auth import PORTFOLIO_BALANCE, READ, TRADE, TRANSFER, WRITE
-from augury.gateways.rate_limits import READ_BUCKET, REQUEST, WRITE_BUCKET
+from augury.gateways.rate_limits import (
+    READ_BUCKET,
+    REQUEST,
+    TOKEN,
+    TOKENS_PER_REQUEST,
+    WRITE_BUCKET,
+)
 from augury.gateways.rest import (
     account,
     answers,
@@ -79,6 +85,16 @@ class Operation:
     """It keeps to the subaccount of a restricted key though it has no such parameter."""
 
     @property
+    def tokens(self) -> int:
+        """What it costs where tokens are counted; 0 for batches, which charge for their items."""
+        return 0 if not self.cost else 2 if self.id in CHEAP else TOKENS_PER_REQUEST
+
+    @property
+    def token_bucket(self) -> str:
+        """Where tokens are counted, everything about trading is paid from the write bucket."""
+        return WRITE_BUCKET if self.scope == TRADE else self.bucket
+
+    @property
     def for_one_subaccount(self) -> bool:
         """Whether keys restricted to one subaccount may use it."""
         return (
@@ -88,6 +104,19 @@ class Operation:
             or SUBACCOUNT_OR_PRIMARY in self.parameters
         )
 
+
+CHEAP: Final = frozenset(
+    {
+        "CancelOrder",
+        "CancelOrderV2",
+        "CreateQuote",
+        "DeleteQuote",
+        "GetQuote",
+        "DeleteRFQQuote",
+        "GetRFQQuote",
+    }
+)
+"""They cost two tokens (rules, section 15)."""
 
 ORDER: Final = "/portfolio/orders/{order_id}"
 ORDERS_V2: Final = "/portfolio/events/orders"
@@ -107,7 +136,9 @@ async def _get_endpoint_costs(
     _services: Services, _request: Request
 ) -> stated.GetAccountEndpointCostsResponse:
     # Only this module can see the whole table.
-    return statements.endpoint_costs((one.id, one.method, one.path, one.cost) for one in BUILT)
+    return statements.endpoint_costs(
+        (one.id, one.method, one.path, one.tokens * TOKEN) for one in BUILT
+    )
 
 
 # fmt: off
