@@ -184,6 +184,28 @@ def test_a_request_becomes_a_trade_and_everybody_hears_what_concerns_them(desk: 
     assert rival.get(f"{QUOTES}/{other}")["quote"]["cancellation_reason"] == "executed"
 
 
+def test_the_trade_is_heard_of_before_the_quote_that_caused_it(desk: Desk) -> None:
+    quote_id = desk.quote(desk.maker, desk.ask(), "0.4000", "0")
+    desk.agree(desk.maker, quote_id)
+    with listening(desk.exchange, desk.asker.signer) as asked:
+        for channel in ("fill", "user_orders", "trade", "ticker"):
+            asked.command("subscribe", channels=[channel])
+        desk.exchange.advance(seconds=15)
+        heard = asked.heard()
+    assert [kind for kind, _ in heard if kind != "ticker"] == [
+        "fill",
+        "user_order",
+        "trade",
+        "quote_executed",
+        "rfq_deleted",
+    ]
+    assert heard[-3][0] == "ticker"
+    orders = {
+        message["order_id"] for kind, message in heard if kind != "trade" and "order_id" in message
+    }
+    assert len(orders) == 1
+
+
 def test_what_belongs_to_one_party_is_not_shown_to_the_other(desk: Desk) -> None:
     desk.asker.post("/portfolio/subaccounts")
     desk.asker.post(
