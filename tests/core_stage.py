@@ -94,6 +94,7 @@ class Stage:
         settlement_timer: int = 0,
         close_seconds: int = CLOSE_SECONDS,
         market_type: str = "binary",
+        is_provisional: bool = False,
     ) -> None:
         self.do(
             c.CreateMarket(
@@ -109,7 +110,7 @@ class Stage:
                 price_level_structure=structure,
                 price_ranges=PRICE_LEVEL_STRUCTURES[structure],
                 fractional_trading_enabled=fractional,
-                is_provisional=False,
+                is_provisional=is_provisional,
                 fee_waiver_expiration_ns=0,
                 details="{}",
             )

@@ -245,6 +245,18 @@ def test_another_lost_leg_keeps_the_result_but_pays_only_when_that_one_is_final(
     """)
 
 
+def test_what_the_other_legs_become_does_not_delay_a_loss() -> None:
+    stage_of(timer=600).play("""
+        taker   combo X yes:A1 yes:B1           -> X listed; X found; X opened
+        maker   buy no 10 50 in X               -> maker rests 10
+        taker   buy yes 10 50 in X              -> 10 at 50: taker from maker
+        exchange determine A1 no                -> A1 closed; A1 determined; A1 is no; ...
+        wait    500                             ->
+        exchange determine B1 yes               -> B1 closed; B1 determined; B1 is yes
+        wait    100 -> A1 settled; maker is paid $10; taker is paid $0; X settled
+    """)
+
+
 def test_an_amended_leg_amends_its_combo() -> None:
     stage_of(timer=600).play("""
         taker   combo X yes:A1 yes:B1           -> X listed; X found; X opened

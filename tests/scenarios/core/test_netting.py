@@ -101,6 +101,20 @@ def test_mutually_exclusive_markets(table: str) -> None:
     stage.play(table)
 
 
+def test_a_winner_that_nobody_traded_is_remembered() -> None:
+    """A provisional market without an order vanishes elsewhere; here its result decides others."""
+    stage = Stage({"maker": 100, "trader": 100}, events={"E": ("A", "B")}, returns="MECNET")
+    stage.list_market("E", "C", is_provisional=True)
+    stage.play("""
+        trader  netting on                      ->
+        maker   buy yes 10 40 in A              -> maker rests 10
+        trader  buy no 10 60 in A               -> 10 at 40: maker from trader
+        exchange determine C yes -> C closed; C determined; C is yes; trader gets back $10; ...
+        maker   buy yes 10 40 in B              -> maker rests 10
+        trader  buy no 1 60 in B      -> 1 at 40: maker from trader; trader gets back $1
+    """)
+
+
 DIRECTIONAL = {
     "YES low and NO high always pay one dollar": """
         trader  netting on                      ->
