@@ -190,13 +190,14 @@ def value_at(points: Curve, probability: float) -> float:
 
 def step_of(strikes: Sequence[Strike]) -> Decimal:
     """The smallest distance between two strikes, which is as exact as the event asks."""
-    # Ranges end just below where the next ones begin: 71.99 and 72 are two sides of one edge.
-    ranges = [s.cap - s.floor for s in strikes if s.cap is not None and s.floor is not None]
-    if ranges:
-        return min(ranges)
     edges = sorted({_order(strike)[0] for strike in strikes})
-    gaps = [high - low for low, high in pairwise(edges)]
-    return min(gaps, default=Decimal(1))
+    gap = min((high - low for low, high in pairwise(edges)), default=Decimal(1))
+    widths = [s.cap - s.floor for s in strikes if s.cap is not None and s.floor is not None]
+    if not widths:
+        return gap
+    # A range that ends at 71.99, where the next one begins at 72, is a step of 2 wide.
+    width = min(widths)
+    return gap if width < gap < width * Decimal("1.1") else width
 
 
 # --- operation -------------------------------------------------------------------------------
