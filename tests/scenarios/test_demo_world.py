@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import datetime
 from typing import Any
 
 import psutil
@@ -185,3 +186,85 @@ def test_a_stream_survives_the_death_of_its_exchange(tmp_path):
         seen = asyncio.run(asyncio.wait_for(story(), 60))
         assert seen[0] == seen[-1] == "Connected"
         assert "Disconnected" in seen
+
+
+@pytest.mark.slow
+@pytest.mark.serial
+def test_a_fresh_demo_has_something_real_for_every_question():
+    """Lists that are empty teach a newcomer nothing; live data that stands still, little."""
+    with running_exchange(own_process=True, world="demo", clock="real") as exchange:
+
+        def get(path: str, **query: Any) -> Any:
+            answer = exchange.http.get(f"/trade-api/v2{path}", params=query)
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+
+        (collection,) = get("/multivariate_event_collections", status="open")[
+            "multivariate_contracts"
+        ]
+        ticker = collection["collection_ticker"]
+        path = f"/multivariate_event_collections/{ticker}"
+        assert get(path)["multivariate_contract"] == collection
+        assert len(get(f"{path}/lookup", lookback_seconds=3600)["lookup_points"]) == 2
+        events = get("/events/multivariate", with_nested_markets=True)["events"]
+        assert len(events) == 2
+        for event in events:
+            for leg in event["markets"][0]["mve_selected_legs"]:
+                assert get(f"/markets/{leg['market_ticker']}")["market"]["status"] == "active"
+
+        milestones = get("/milestones", limit=100)["milestones"]
+        assert len(milestones) >= 5
+        listed = {event["event_ticker"] for event in get("/events")["events"]}
+        for milestone in milestones:
+            assert get(f"/milestones/{milestone['id']}")["milestone"]["title"]
+            assert milestone["related_event_tickers"]
+            assert set(milestone["related_event_tickers"]) <= listed
+        ids = [milestone["id"] for milestone in milestones]
+        before = get("/live_data/batch", milestone_ids=",".join(ids))["live_datas"]
+        assert len(before) >= 4
+        for row in before:
+            assert get(f"/live_data/{row['type']}/milestone/{row['milestone_id']}")
+        wait_until(
+            lambda: before != get("/live_data/batch", milestone_ids=",".join(ids))["live_datas"],
+            seconds=40,
+            pause=0.5,
+            what="live data stands still",
+        )
+
+        assert get("/structured_targets")["structured_targets"]
+        kinds = {row["incentive_type"] for row in get("/incentive_programs")["incentive_programs"]}
+        assert kinds == {"liquidity", "volume"}
+        assert get("/incentive_programs", status="upcoming")["incentive_programs"]
+        assert get("/series/fee_changes")["series_fee_change_arr"]
+        assert get("/exchange/announcements")["announcements"]
+        assert len(get("/exchange/schedule")["schedule"]["maintenance_windows"]) == 8
+        assert get("/search/filters_by_sport")["sport_ordering"] == ["All sports", "Football"]
+        assert "Politics" in get("/search/tags_by_categories")["tags_by_categories"]
+
+
+def test_maintenance_pauses_a_server_for_two_hours_every_thursday():
+    """Only where it is asked for, when the clock is virtual."""
+    with running_exchange(clock_start="2026-03-01T14:00:00Z") as exchange:
+        schedule = exchange.http.get("/trade-api/v2/exchange/schedule").json()["schedule"]
+        assert schedule["maintenance_windows"] == []
+        assert len(schedule["standard_hours"][0]["thursday"]) == 1
+    with running_exchange(clock_start="2026-03-01T14:00:00Z", maintenance=True) as exchange:
+
+        def trades() -> bool:
+            answer = exchange.http.get("/trade-api/v2/exchange/status")
+            return bool(answer.json()["trading_active"])
+
+        schedule = exchange.http.get("/trade-api/v2/exchange/schedule").json()["schedule"]
+        assert len(schedule["standard_hours"][0]["thursday"]) == 2
+        assert schedule["maintenance_windows"][0] == {
+            "start_datetime": "2026-03-05T08:00:00Z",
+            "end_datetime": "2026-03-05T10:00:00Z",
+        }
+        assert trades()
+        exchange.advance_to(datetime.fromisoformat("2026-03-05T09:00:00Z"))
+        assert not trades()
+        exchange.stop()
+        exchange.restart()
+        assert not trades()
+        exchange.advance_to(datetime.fromisoformat("2026-03-05T10:00:00Z"))
+        assert trades()

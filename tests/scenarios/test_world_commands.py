@@ -107,6 +107,73 @@ def test_apply_brings_a_world_into_a_running_exchange_once(tmp_path, world):
         assert "already there:" in apply(exchange, world, "--keys", keys)
 
 
+TERMS = """
+series:
+  - ticker: KXMVEALL
+  - ticker: KXA
+    events:
+      - ticker: KXA-1
+        close_time: +9d
+        collateral_return_type: DIRECNET
+        strike_order: [KXA-1-X, KXA-1-Y]
+        strikes_below: true
+        markets: [{ticker: KXA-1-Y}, {ticker: KXA-1-X}]
+collections:
+  - ticker: KXMVEALL-R
+    series_ticker: KXMVEALL
+    close_date: +5d
+    events: [{ticker: KXA-1, size_max: 2}]
+    combos: [{legs: [{market: KXA-1-X}, {market: KXA-1-Y, side: "no"}]}]
+fee_changes:
+  - {series_ticker: KXA, fee_type: flat, fee_multiplier: 0.25, scheduled_time: +1d}
+schedule:
+  maintenance_windows: [{start_datetime: +1d, end_datetime: +1d2h}]
+milestones:
+  - id: m1
+    title: Final
+    type: game
+    category: Sports
+    start_date: +2d
+    live_data: {details: {score: 0}}
+incentive_programs:
+  - {market_ticker: KXA-1-X, start_date: now, end_date: +1d, period_reward: 100}
+members:
+  - email: fcm@example.com
+    subaccounts: [{deposit: 3.00}]
+    subtraders: [{id: one, deposit: 5.00}]
+"""
+
+
+def test_terms_and_customers_arrive_over_the_operator_api_once(tmp_path):
+    path = tmp_path / "terms.yaml"
+    path.write_text(TERMS)
+    with running_exchange() as exchange:
+        first = json.loads(apply(exchange, path, "--json"))
+        assert first["refused"] == []
+        assert any("1 combos" in note for note in first["notes"])
+
+        def get(path: str) -> Any:
+            return exchange.http.get(f"/trade-api/v2{path}").json()
+
+        (collection,) = get("/multivariate_event_collections")["multivariate_contracts"]
+        assert collection["associated_events"][0]["size_max"] == 2
+        (change,) = get("/series/fee_changes")["series_fee_change_arr"]
+        assert (change["series_ticker"], change["fee_multiplier"]) == ("KXA", 0.25)
+        assert len(get("/exchange/schedule")["schedule"]["maintenance_windows"]) == 1
+        assert get("/live_data/game/milestone/m1")["live_data"]["details"]["score"] == 0
+        assert len(get("/incentive_programs")["incentive_programs"]) == 1
+        event = exchange.operator.get("events", "KXA-1")
+        assert (event["strike_order"], event["strikes_below"]) == (["KXA-1-X", "KXA-1-Y"], True)
+        member = exchange.operator.get("members", "fcm@example.com")
+        assert [account["cash"] for account in member["subaccounts"]] == [
+            "0.0000",
+            "3.0000",
+            "5.0000",
+        ]
+        again = json.loads(apply(exchange, path, "--json"))
+        assert (again["created"], again["refused"]) == ({}, [])
+
+
 def check_listed(exchange: RunningExchange) -> None:
     def get(path: str) -> Any:
         return exchange.http.get(f"/trade-api/v2{path}").json()
