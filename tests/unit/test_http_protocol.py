@@ -122,3 +122,21 @@ async def test_a_header_cannot_smuggle_another(value: bytes) -> None:
 async def test_a_fault_after_the_head_is_a_500_and_not_half_an_answer() -> None:
     pipe = await exchange(answer(fails_before_body=True), GET)
     assert b"".join(pipe.writes).startswith(b"HTTP/1.1 500 ")
+
+
+async def test_a_head_without_end_closes_the_connection() -> None:
+    def parts() -> list[bytes]:
+        return [b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ", *[b"a" * 10_000] * 10]
+
+    config = uvicorn.Config(answer(), lifespan="off", log_config=None, access_log=False)
+    config.load()
+    server = uvicorn.Server(config)
+    protocol = OneWriteProtocol(config=config, server_state=server.server_state, app_state={})
+    pipe = Pipe()
+    protocol.connection_made(pipe)
+    for part in parts():
+        if pipe.is_closing():
+            break
+        protocol.data_received(part)
+    assert pipe.is_closing()
+    assert b"".join(pipe.writes).startswith(b"HTTP/1.1 431 ")

@@ -157,8 +157,12 @@ def replay(
         int | None, typer.Option(min=0, help="Stop after this record; default: the last.")
     ] = None,
     from_start: Annotated[
-        bool, typer.Option(help="Apply every record instead of starting from a snapshot.")
-    ] = False,
+        bool,
+        typer.Option(
+            "--from-start/--from-snapshot",
+            help="Apply every record, or only those after the newest snapshot.",
+        ),
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Apply the log and print the hash of the state that it leads to."""

@@ -3,7 +3,7 @@
 uvicorn writes the head of an answer and its body one after the other, and each write is a system
 call, a packet and a wake-up of the client. For the small answers of an exchange that is a good
 part of what they cost. Here the head waits for the body. Whatever is not ordinary, such as
-answers in several parts, goes uvicorn's own way.
+answers in several parts, goes uvicorn's own way. A request's head is bounded as well.
 """
 
 from collections.abc import Awaitable, Callable
@@ -91,8 +91,39 @@ class OneWrite:
         return head
 
 
+_HEAD_LIMIT: Final = 65_536
+"""More bytes of request line and headers than this are nobody's honest request."""
+
+_HEAD_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
 class OneWriteProtocol(HttpToolsProtocol):
-    """For ``http=`` of uvicorn's configuration."""
+    """For ``http=`` of uvicorn's configuration. Also bounds what a request's head may take."""
+
+    _in_head = False
+    _head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """A head that goes on beyond the limit ends the connection with 431."""
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_LIMIT:
+                self.transport.write(_HEAD_TOO_LARGE)
+                self.transport.close()
+                return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         cycle.send = OneWrite(cycle)  # type: ignore[method-assign]

@@ -152,7 +152,7 @@ def test_show_tells_what_a_command_did(data: Path, digest: str, with_snapshot: b
 def test_replay_prints_the_state_hash(data: Path, digest: str) -> None:
     assert answer_of("replay", "--data", data)["state_hash"] == digest
     take_snapshot(data)
-    for extra in ([], ["--from-start"]):
+    for extra in ([], ["--from-snapshot"]):
         answer = answer_of("replay", "--data", data, *extra)
         assert (answer["sequence"], answer["state_hash"]) == (RECORDS, digest)
 
