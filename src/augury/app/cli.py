@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from augury import __version__
+from augury import __version__, core
 from augury.app import (
     exchange_commands,
     first_request,
@@ -34,6 +34,17 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _warn_of_stale_core() -> None:
+    """A compiled module shadows its source; after an update without `make` it holds old rules."""
+    folder = Path(core.__file__).parent
+    for module in folder.glob("*.so"):
+        source = folder / f"{module.name.partition('.')[0]}.py"
+        if source.exists() and source.stat().st_mtime > module.stat().st_mtime:
+            message = "warning: the compiled core is older than its sources; run `make setup`"
+            typer.echo(message, err=True)
+            return
+
+
 @application.callback()
 def options(
     version: Annotated[
@@ -41,7 +52,7 @@ def options(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
     ] = False,
 ) -> None:
-    pass
+    _warn_of_stale_core()
 
 
 def coverage(
