@@ -1,6 +1,7 @@
 """The events of the core as text that is the same for compiled and interpreted code."""
 
 from hashlib import blake2b
+from typing import Any
 
 from augury.codec.readable import event_dict
 from augury.core.applied import Applied
@@ -11,16 +12,22 @@ class EventDigest:
 
     def __init__(self) -> None:
         self._digest = blake2b(digest_size=16)
-        self.events = 0
 
     def add(self, applied: Applied) -> None:
         self._digest.update(f"{applied.sequence} {applied.time_ns} {applied.own_from}\n".encode())
         for event in applied.events:
-            self.events += 1
-            self._digest.update(repr(sorted(event_dict(event).items())).encode())
+            self._digest.update(repr(sorted_fields(event_dict(event))).encode())
 
     def hexdigest(self) -> str:
         return self._digest.hexdigest()
+
+
+def sorted_fields(shown: dict[str, Any]) -> list[tuple[str, Any]]:
+    """By name: the order of an event's fields is not the same in both forms."""
+    return [
+        (name, sorted_fields(value) if isinstance(value, dict) else value)
+        for name, value in sorted(shown.items())
+    ]
 
 
 def digest_of(applied: Applied) -> str:
