@@ -109,7 +109,7 @@ def test_prices_and_counts_as_fine_as_the_market(maker: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "code"),
+    "change, code",
     [
         ({"side": "yes"}, "invalid_parameters"),
         ({"count": 5}, "invalid_parameters"),

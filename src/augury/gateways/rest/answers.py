@@ -27,6 +27,18 @@ class ExchangeStatus(Answer):
     exchange_active: bool
     trading_active: bool
     exchange_estimated_resume_time: str | None
+    intra_exchange_transfers_active: bool
+    exchange_index_statuses: list["ExchangeIndexStatus"]
+
+
+class ExchangeIndexStatus(Answer):
+    """One shard. There is one, number 0."""
+
+    exchange_index: int
+    description: str
+    exchange_active: bool
+    trading_active: bool
+    intra_exchange_transfers_active: bool
 
 
 class Announcement(Answer):
@@ -196,6 +208,7 @@ class Market(Answer):
     mve_selected_legs: list[MveSelectedLeg] | UnsetType = UNSET
     primary_participant_key: str | UnsetType = UNSET
     is_provisional: bool | UnsetType = UNSET
+    exchange_index: int = 0
 
 
 class GetMarketResponse(Answer):
@@ -353,6 +366,7 @@ class Order(Answer):
     last_update_time: str | UnsetType = UNSET
     expiration_time: str | UnsetType = UNSET
     order_group_id: str | UnsetType = UNSET
+    exchange_index: int = 0
 
 
 class GetOrdersResponse(Answer):
@@ -459,6 +473,14 @@ class GetBalanceResponse(Answer):
     portfolio_value: int
     portfolio_value_dollars: str
     updated_ts: int
+    balance_breakdown: list["IndexedBalance"]
+
+
+class IndexedBalance(Answer):
+    """What is free to use on one shard, in dollars."""
+
+    exchange_index: int
+    balance: str
 
 
 class MarketPosition(Answer):
@@ -525,6 +547,7 @@ class Fill(Answer):
     subaccount_number: int
     created_time: str
     ts: int
+    exchange_index: int = 0
 
 
 class GetFillsResponse(Answer):
@@ -573,6 +596,7 @@ class SubaccountBalance(Answer):
     balance: int | str
     balance_dollars: str
     updated_ts: int
+    exchange_index: int = 0
 
 
 class GetSubaccountBalancesResponse(Answer):

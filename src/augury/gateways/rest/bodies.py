@@ -57,6 +57,7 @@ class CreateOrderRequest(msgspec.Struct):
     cancel_order_on_pause: bool | None = None
     subaccount: Subaccount | None = None
     subtrader_id: str | None = None
+    exchange_index: ExchangeIndex | None = None
 
 
 class BatchCreateOrdersRequest(msgspec.Struct):
@@ -74,6 +75,7 @@ class RawBatch(msgspec.Struct):
 class CancelItem(msgspec.Struct):
     order_id: str
     subaccount: Subaccount | None = None
+    exchange_index: ExchangeIndex | None = None
 
 
 class BatchCancelOrdersRequest(msgspec.Struct):
@@ -99,6 +101,7 @@ class AmendOrderRequest(msgspec.Struct):
     count: int | None = None
     count_fp: Count | None = None
     subaccount: Subaccount | None = None
+    exchange_index: ExchangeIndex | None = None
 
 
 class DecreaseOrderRequest(msgspec.Struct):
@@ -109,6 +112,7 @@ class DecreaseOrderRequest(msgspec.Struct):
     reduce_to: int | None = None
     reduce_to_fp: Count | None = None
     subaccount: Subaccount | None = None
+    exchange_index: ExchangeIndex | None = None
 
 
 class CreateOrderV2Request(msgspec.Struct):
@@ -181,6 +185,7 @@ class CreateOrderGroupRequest(msgspec.Struct):
     contracts_limit: int | None = None
     contracts_limit_fp: Count | None = None
     subaccount: Subaccount | None = None
+    exchange_index: ExchangeIndex | None = None
 
 
 class UpdateOrderGroupLimitRequest(msgspec.Struct):

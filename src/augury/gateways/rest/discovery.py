@@ -45,7 +45,7 @@ from augury.gateways.rest.discovery_answers import (
     StructuredTarget,
 )
 from augury.gateways.rest.errors import invalid, not_found
-from augury.gateways.rest.listings import milestone_row
+from augury.gateways.rest.listings import MIN_UPDATED_TS, milestone_row
 from augury.gateways.rest.parameters import (
     CURSOR,
     SERIES_TICKER,
@@ -95,6 +95,7 @@ MILESTONES_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (
     SOURCE_ID,
     TYPE,
     RELATED_EVENT_TICKER,
+    MIN_UPDATED_TS,
 )
 TARGETS_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (
     TYPE,
@@ -128,11 +129,13 @@ async def get_milestones(services: Services, request: Request) -> GetMilestonesR
     earliest = _time(request.value(MINIMUM_START_DATE), MINIMUM_START_DATE.name)
     category = request.value(CATEGORY).casefold()
     competition = request.value(COMPETITION).casefold()
+    min_updated_ns = request.value(MIN_UPDATED_TS)
     found: list[Milestone] = []
     for key, document in _documents(services, MILESTONE):
         row = milestone_row(key, document)
         if (
             (earliest is None or _start(row.start_date) >= earliest)
+            and (min_updated_ns is None or _start(row.last_updated_ts) > min_updated_ns)
             and (not category or row.category.casefold() == category)
             and (not competition or _competition(row.details).casefold() == competition)
             and _matches(request.value(SOURCE_ID), row.source_id)

@@ -10,6 +10,7 @@ from augury.gateways.maintenance import MAINTENANCE_HOURS, is_weekly
 from augury.gateways.rest.answers import (
     Announcement,
     DailySchedule,
+    ExchangeIndexStatus,
     ExchangeStatus,
     GetExchangeAnnouncementsResponse,
     GetExchangeScheduleResponse,
@@ -37,7 +38,10 @@ async def get_status(services: Services, request: Request) -> ExchangeStatus:
     resume = None
     if state.exchange_paused and state.estimated_resume_ns:
         resume = rfc3339(state.estimated_resume_ns)
-    return ExchangeStatus(active, active and not state.trading_paused, resume)
+    trading = active and not state.trading_paused
+    # With one shard there is nowhere to transfer to.
+    shard = ExchangeIndexStatus(0, "All markets", active, trading, False)
+    return ExchangeStatus(active, trading, resume, False, [shard])
 
 
 async def get_announcements(

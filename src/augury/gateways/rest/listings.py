@@ -76,12 +76,18 @@ MIN_CLOSE_TS: Final = time_seconds(
     "min_close_ts", "Only events with a market that closes after this Unix time."
 )
 TICKERS: Final = several("tickers", "Only these events.")
+SERIES_TICKERS: Final = several("tickers", "Only these series.")
+MIN_UPDATED_TS: Final = time_seconds(
+    "min_updated_ts", "Only what was changed after this Unix time, trading aside."
+)
 
 SERIES_LIST_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (
     CATEGORY,
     TAGS,
     INCLUDE_PRODUCT_METADATA,
     INCLUDE_VOLUME,
+    SERIES_TICKERS,
+    MIN_UPDATED_TS,
 )
 EVENTS_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (
     EVENTS_LIMIT,
@@ -92,6 +98,7 @@ EVENTS_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (
     SERIES_TICKER,
     MIN_CLOSE_TS,
     TICKERS,
+    MIN_UPDATED_TS,
 )
 
 STATUS_GROUPS: Final = {
@@ -114,9 +121,13 @@ async def get_series_list(services: Services, request: Request) -> GetSeriesList
     tags = {tag.casefold() for tag in request.value(TAGS)}
     with_metadata = request.value(INCLUDE_PRODUCT_METADATA)
     with_volume = request.value(INCLUDE_VOLUME)
+    tickers = request.value(SERIES_TICKERS)
+    min_updated_ns = request.value(MIN_UPDATED_TS)
     rows = []
-    for ticker in sorted(state.series):
+    for ticker in sorted(state.series.keys() & tickers if tickers else state.series):
         series = state.series[ticker]
+        if min_updated_ns is not None and series.updated_ns <= min_updated_ns:
+            continue
         found = description(series.details)
         if category and text(found, "category").casefold() != category:
             continue
@@ -189,6 +200,7 @@ async def get_events(services: Services, request: Request) -> GetEventsResponse:
     tickers = request.value(TICKERS)
     status = request.value(EVENT_STATUS)
     min_close_ns = request.value(MIN_CLOSE_TS)
+    min_updated_ns = request.value(MIN_UPDATED_TS)
     if tickers:
         candidates = [state.events[ticker] for ticker in tickers if ticker in state.events]
     elif series_ticker:
@@ -204,6 +216,8 @@ async def get_events(services: Services, request: Request) -> GetEventsResponse:
         if combos.is_combo(event.ticker):
             continue
         if series_ticker and event.series.ticker != series_ticker:
+            continue
+        if min_updated_ns is not None and _updated_ns(state, event) <= min_updated_ns:
             continue
         if status or min_close_ns is not None:
             if not _has_market(state, event, status, min_close_ns):
@@ -221,6 +235,13 @@ async def get_events(services: Services, request: Request) -> GetEventsResponse:
     if request.value(WITH_MILESTONES):
         milestones = _related_milestones(state, {event.ticker for event in found})
     return GetEventsResponse(rows, milestones, cursor)
+
+
+def _updated_ns(state: Exchange, event: ListedEvent) -> int:
+    """When the event or one of its markets was last changed, trading aside."""
+    return max(
+        event.updated_ns, *(state.markets[ticker].updated_ns for ticker in event.market_tickers), 0
+    )
 
 
 def _has_market(state: Exchange, event: ListedEvent, status: str, min_close_ns: int | None) -> bool:

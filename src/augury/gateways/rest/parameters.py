@@ -174,6 +174,15 @@ MAX_TS: Final = time_seconds("max_ts", "Before this Unix time.")
 SUBACCOUNT: Final = optional_integer(
     "subaccount", "Only this subaccount; without it all of them.", minimum=0, maximum=32
 )
+EXCHANGE_INDEX: Final = integer(
+    "exchange_index",
+    "The shard: 0, or -1 to let the server choose.",
+    minimum=-1,
+    maximum=0,
+    default=0,
+)
+"""There is one shard. Every operation understands the parameter, so that none documents it."""
+
 SUBACCOUNT_OR_PRIMARY: Final = integer(
     "subaccount", "Which subaccount; 0 is the primary one.", minimum=0, maximum=32, default=0
 )

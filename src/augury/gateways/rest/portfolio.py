@@ -35,6 +35,7 @@ from augury.gateways.rest.answers import (
     GetSettlementsResponse,
     GetSubaccountBalancesResponse,
     GetSubaccountTransfersResponse,
+    IndexedBalance,
     MarketPosition,
     Settlement,
     SubaccountBalance,
@@ -115,6 +116,7 @@ async def get_balance(services: Services, request: Request) -> GetBalanceRespons
         cents_floor(value),
         dollars(value),
         seconds(services.state.time_ns),
+        [IndexedBalance(0, dollars(account.available))],
     )
 
 

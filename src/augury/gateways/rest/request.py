@@ -14,7 +14,13 @@ from augury.gateways.rest.bodies import Body
 from augury.gateways.rest.cursors import Cursors
 from augury.gateways.rest.errors import from_rejection, invalid, locked_out, rate_limited
 from augury.gateways.rest.market_rows import MarketRows
-from augury.gateways.rest.parameters import CURSOR, SUBACCOUNT, Parameter, parse_query
+from augury.gateways.rest.parameters import (
+    CURSOR,
+    EXCHANGE_INDEX,
+    SUBACCOUNT,
+    Parameter,
+    parse_query,
+)
 from augury.gateways.settings import RestSettings
 from augury.ports.exchange import ExchangeGate
 from augury.ports.history import HistoryProgress
@@ -78,6 +84,9 @@ class Request:
         """The values of the query, by name. Raises ``ApiError`` when it is malformed."""
         if self._query is None:
             self._query = parse_query(self.query_string)
+            for text in self._query.get(EXCHANGE_INDEX.name, ()):
+                if text:
+                    EXCHANGE_INDEX.parse((text,))
         return self._query
 
     def value(self, parameter: Parameter[T]) -> T:
