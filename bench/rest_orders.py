@@ -33,8 +33,8 @@ from augury.core import commands as c
 from augury.core.prices import PRICE_LEVEL_STRUCTURES
 
 CONNECTIONS = 32
-REQUESTS = 4_000
-ROUNDS = 5
+REQUESTS = 1_500
+ROUNDS = 11
 GOAL = 2.5
 LIGHT_REQUESTS = 500
 
@@ -279,9 +279,9 @@ def rows() -> list[dict[str, Any]]:
         tempfile.TemporaryDirectory(dir=Path.cwd()) as directory,
         server_process("orders", directory) as ours,
     ):
-        _, _, load = ours.load(REQUESTS // 4, CONNECTIONS)
+        _, _, load = ours.load(REQUESTS, CONNECTIONS)
         with server_process("floor", str(load.bytes // len(load.latencies))) as floor:
-            floor.load(REQUESTS // 4, CONNECTIONS)
+            floor.load(REQUESTS, CONNECTIONS)
             for _ in range(ROUNDS):
                 cost, wall, _ = ours.load(REQUESTS, CONNECTIONS)
                 least, _, _ = floor.load(REQUESTS, CONNECTIONS)
