@@ -10,6 +10,7 @@ import pytest
 
 from augury.codec.text import rfc3339
 from augury.core import commands as c
+from augury.gateways.documents import problems
 from tests.rest_harness import (
     HOUR,
     RAIN,
@@ -192,6 +193,17 @@ def test_archived_markets_take_one_kind_of_ticker(past: Past) -> None:
     assert past.public.get("/historical/markets", series_ticker="RAIN")["markets"] == []
     two = {"tickers": SCORE, "series_ticker": "SCORE"}
     past.public.refused(400, "GET", "/historical/markets", params=two)
+
+
+def test_a_cutoff_without_times_is_not_kept() -> None:
+    good = dict.fromkeys(
+        ("market_settled_ts", "trades_created_ts", "orders_updated_ts"), "2026-03-01T00:00:00Z"
+    )
+    assert problems("historical_cutoff", "all", good, None) == {}
+    assert set(problems("historical_cutoff", "some", {}, None)) == {"key", *good}
+    assert set(
+        problems("historical_cutoff", "all", {**good, "orders_updated_ts": "soon"}, None)
+    ) == {"orders_updated_ts"}
 
 
 # --- payments --------------------------------------------------------------------------------
