@@ -100,6 +100,10 @@ def transfer_position(step: Step, command: TransferPosition) -> None:
         member.transfer_ids[command.client_transfer_id] = step.sequence
     step.touch_holding(giving)
     step.touch_holding(taking)
+    if closing:
+        # Pairs were destroyed, so the open interest that the ticker tells is another.
+        step.touch_market(market)
+        market.traded = True
     step.events.append(
         PositionTransferred(
             step.sequence,
