@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from augury.app.bots.board import Board
 from augury.app.bots.grid import ONE_DOLLAR, Grid
 from augury.app.bots.making import (
     Action,
@@ -18,6 +19,7 @@ from augury.app.bots.making import (
     wanted_quotes,
 )
 from augury.app.bots.taking import TakerHabits, Touch, noise_choice, slot_at, takers_choice
+from augury.app.world.outlook import Outlook
 
 CENT = Grid([(0, ONE_DOLLAR, 100)])
 TAPERED = Grid([(0, 1000, 10), (1000, 9000, 100), (9000, ONE_DOLLAR, 10)])
@@ -251,3 +253,57 @@ def test_sizes_fit_the_lot_and_the_book():
             assert take is not None
             assert take.quantity % lot == 0
             assert 0 < take.quantity <= 600
+
+
+# --- combos --------------------------------------------------------------------------------------
+
+
+class Listing:
+    """A client that knows three markets, one of them a combo of the others."""
+
+    def __init__(self) -> None:
+        self.value: str | None = None
+
+    def market(self, ticker: str, **more):
+        return {
+            "ticker": ticker,
+            "event_ticker": f"E-{ticker}",
+            "status": "active",
+            "open_time": "2026-01-01T00:00:00Z",
+            "close_time": "2099-01-01T00:00:00Z",
+            **more,
+        }
+
+    async def events(self, **query):
+        for ticker in ("A", "B", "KXMVE"):
+            yield {
+                "event_ticker": f"E-{ticker}",
+                "series_ticker": ticker,
+                "mutually_exclusive": False,
+            }
+
+    async def markets(self, status: str, limit: int):
+        if status == "open":
+            legs = [
+                {"market_ticker": "A", "side": "yes"},
+                {"market_ticker": "B", "side": "no"},
+            ]
+            if self.value is not None:
+                legs[0]["yes_settlement_value_dollars"] = self.value
+            else:
+                yield self.market("A")
+            yield self.market("B")
+            yield self.market("KXMVE", mve_selected_legs=legs)
+
+
+async def test_a_combo_is_worth_what_its_legs_make_together():
+    client = Listing()
+    board = Board(client, Outlook(seed=1))
+    await board.refresh(force=True)
+    worth = {ticker: board.fair(market) for ticker, market in board.markets.items()}
+    assert 0 < worth["KXMVE"] < min(worth["A"], 1 - worth["B"])
+    assert worth["KXMVE"] == pytest.approx(worth["A"] * (1 - worth["B"]), rel=0.05)
+    # Once a leg is known, only the others are uncertain.
+    client.value = "1.0000"
+    await board.refresh(force=True)
+    assert board.fair(board.markets["KXMVE"]) == pytest.approx(1 - worth["B"], rel=0.05)

@@ -54,6 +54,13 @@ def serve(
             help="The world's bots trade and its events go on; by default in real time.",
         ),
     ] = None,
+    maintenance: Annotated[
+        bool | None,
+        typer.Option(
+            "--maintenance/--no-maintenance",
+            help="Pause trading Thursday 03:00 to 05:00 ET; by default with the real clock.",
+        ),
+    ] = None,
     clock: Annotated[
         str | None, typer.Option(help="real, or virtual: moved by the operator only.")
     ] = None,
