@@ -133,6 +133,12 @@ def test_keys_are_added_listed_and_removed(terminal: Terminal) -> None:
     assert key in terminal.done("key list a@example.com")
     terminal.done(f"key remove a@example.com {key}")
     assert terminal.answer("key list a@example.com") == {"api_keys": []}
+    terminal.done(
+        f"key add a@example.com --private-key-file {terminal.directory / 'third.pem'}"
+        " --scope read --scope write::trade --subaccount 0"
+    )
+    (listed,) = terminal.answer("key list a@example.com")["api_keys"]
+    assert (listed["scopes"], listed["subaccount"]) == (["read", "write::trade"], 0)
     assert "--private-key-file" in terminal.refused("key add a@example.com", code=2)
 
 

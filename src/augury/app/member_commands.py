@@ -12,7 +12,10 @@ key_app = typer.Typer(help="API keys of members.", no_args_is_help=True)
 
 MemberArgument = Annotated[str, typer.Argument(help="User id or e-mail address.")]
 ScopesOption = Annotated[
-    list[str] | None, typer.Option("--scope", help="read or write; repeat for both (default).")
+    list[str] | None,
+    typer.Option(
+        "--scope", help="read, write (both: default), or a finer one such as write::trade; repeat."
+    ),
 ]
 ProfileOption = Annotated[
     str, typer.Option(help="Answer this key in the shape of legacy, 3.6 or latest.")
@@ -183,6 +186,9 @@ def add_key(
     name: Annotated[str, typer.Option(help="Name of the key.")] = "key",
     scope: ScopesOption = None,
     profile: ProfileOption = "",
+    subaccount: Annotated[
+        int | None, typer.Option(help="The only subaccount that the key is for.")
+    ] = None,
 ) -> None:
     """Let another key sign for a member."""
     if private_key_file is None and public_key_file is None:
@@ -198,6 +204,7 @@ def add_key(
                 "name": name,
                 "scopes": scope or ["read", "write"],
                 "profile": profile,
+                "subaccount": subaccount,
             },
         )
     except BaseException:
