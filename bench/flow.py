@@ -105,7 +105,7 @@ class MixedFlow:
         else:
             price = self.middle[market] + (6 if buys else -6)
             action, side = ("buy" if buys else "sell"), "yes"
-            many, time_in_force = chance.randint(1, 80), "immediate_or_cancel"
+            many, time_in_force = chance.randint(1, 40), "immediate_or_cancel"
         client_order_id = f"order-{self.sequence}"
         return c.PlaceOrder(
             member,

@@ -6,7 +6,6 @@ beside it, orders of a level in an intrusive linked list: every operation costs 
 a thousand orders rest or a million.
 """
 
-from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
 from augury.core.units import BID
@@ -48,7 +47,7 @@ class BookSide:
         if level is None:
             level = Level(price)
             self.levels[price] = level
-            insort(self.prices, price)
+            self.prices.insert(place_of(self.prices, price), price)
             best = self.best
             if best is None or (
                 price > best.price if self.direction == BID else price < best.price
@@ -89,7 +88,7 @@ class BookSide:
 
     def next_worse(self, level: Level) -> Level | None:
         """The level that would be best if ``level`` were gone."""
-        index = bisect_left(self.prices, level.price)
+        index = place_of(self.prices, level.price)
         if self.direction == BID:
             return self.levels[self.prices[index - 1]] if index > 0 else None
         index += 1
@@ -98,7 +97,7 @@ class BookSide:
     def quantity_ahead(self, order: "Order") -> int:
         """Resting quantity that trades before ``order``: better prices, then earlier orders."""
         ahead = 0
-        index = bisect_left(self.prices, order.price)
+        index = place_of(self.prices, order.price)
         better = self.prices[index + 1 :] if self.direction == BID else self.prices[:index]
         for price in better:
             ahead += self.levels[price].quantity
@@ -118,8 +117,7 @@ class BookSide:
         return [(price, self.levels[price].quantity) for price in self.prices]
 
     def _drop(self, level: Level) -> None:
-        index = bisect_left(self.prices, level.price)
-        del self.prices[index]
+        del self.prices[place_of(self.prices, level.price)]
         del self.levels[level.price]
         if self.best is level:
             prices = self.prices
@@ -127,3 +125,15 @@ class BookSide:
                 self.best = None
             else:
                 self.best = self.levels[prices[-1] if self.direction == BID else prices[0]]
+
+
+def place_of(prices: list[int], price: int) -> int:
+    """Where ``price`` is, or would be, among ascending prices; compiled, quicker than a call."""
+    low, high = 0, len(prices)
+    while low < high:
+        middle = (low + high) // 2
+        if prices[middle] < price:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -246,7 +246,7 @@ def move_position(
     cash before fees."""
     opening = quantity - closing
     if closing:
-        held = abs(holding.quantity)
+        held = collateral.closable(holding, direction)
         released = holding.cost if closing == held else holding.cost * closing // held
         holding.cost -= released
         holding.realized_pnl += closing * (PRICE_ONE - own_price) - released
