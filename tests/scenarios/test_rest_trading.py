@@ -447,11 +447,9 @@ def test_pauses(exchange: RestExchange, maker: Caller) -> None:
     first, second = (maker.order("buy", "yes", 40, 5) for _ in range(2))
     body = order("buy", "yes", 40, 1)
     exchange.do(c.SetTradingPause(True))
-    assert maker.get("/exchange/status") == {
-        "exchange_active": True,
-        "trading_active": False,
-        "exchange_estimated_resume_time": None,
-    }
+    status = maker.get("/exchange/status")
+    assert (status["exchange_active"], status["trading_active"]) == (True, False)
+    assert status["exchange_estimated_resume_time"] is None
     assert maker.order_refused(503, body) == "trading_paused"
     assert maker.post(path(first, "/decrease"), {"reduce_by": 1}, 200)
     maker.expect(200, "DELETE", path(first))
