@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 
@@ -20,6 +21,7 @@ from augury.app.bots.making import (
 )
 from augury.app.bots.taking import TakerHabits, Touch, noise_choice, slot_at, takers_choice
 from augury.app.world.outlook import Outlook
+from augury.client import Client
 
 CENT = Grid([(0, ONE_DOLLAR, 100)])
 TAPERED = Grid([(0, 1000, 10), (1000, 9000, 100), (9000, ONE_DOLLAR, 10)])
@@ -298,7 +300,7 @@ class Listing:
 
 async def test_a_combo_is_worth_what_its_legs_make_together():
     client = Listing()
-    board = Board(client, Outlook(seed=1))
+    board = Board(cast("Client", client), Outlook(seed=1))
     await board.refresh(force=True)
     worth = {ticker: board.fair(market) for ticker, market in board.markets.items()}
     assert 0 < worth["KXMVE"] < min(worth["A"], 1 - worth["B"])
