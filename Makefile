@@ -29,7 +29,7 @@ endif
 .DEFAULT_GOAL := help
 # The steps of setup share one environment and pip is not safe to run twice in it.
 .NOTPARALLEL:
-.PHONY: help setup setup-dev compile clean-compiled demo serve check check-format check-lint check-types check-imports format test sim bench lock clean
+.PHONY: help setup setup-dev test-programs compile clean-compiled demo serve check check-format check-lint check-types check-imports format test sim bench lock clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,8 +97,12 @@ format: $(STAMPS)/dev  ## Rewrite the sources in the project's format and repair
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+# Node.js packages and a Chromium for the tests of other people's clients; what cannot be had is said and left out.
+test-programs:
+	@scripts/install-test-programs
+
 # The tests of one file stay in one process, so that what a file sets up is set up once.
-test: setup-dev  ## Run every test.
+test: setup-dev test-programs  ## Run every test.
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 sim: setup-dev  ## Run the simulation tests; SEED=... repeats one run.
