@@ -329,7 +329,6 @@ class MemoryClient:
         self.socket.open(lambda: gateway.publisher.flush(self.connection), 0, 0, 0)
         self.session = Session(
             self.connection,
-            gateway.gate,
             gateway.registry,
             gateway.publisher,
             gateway.settings,

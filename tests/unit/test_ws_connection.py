@@ -9,6 +9,7 @@ import pytest
 
 from augury.core.commands import CancelOrder
 from augury.gateways.settings import WebSocketSettings
+from augury.gateways.ws import books, messages
 from augury.gateways.ws.frames import text_frame
 from tests.ws_harness import (
     RAIN,
@@ -291,3 +292,116 @@ async def test_a_snapshot_that_fails_ends_one_connection_only(
     gate.order(maker, RAIN, "buy", "yes", 41, 1)
     assert [m["type"] for m in await other.receive()] == ["user_order"]
     assert unlucky.socket.closed == (1011, "Internal error")
+
+
+async def test_what_is_held_back_counts_against_the_bound(gate: DirectGate, maker: int) -> None:
+    """Tickers of very many markets would be a queue without end, each replaced or not."""
+    tickers = [f"MANY-{number:03d}-M" for number in range(60)]
+    for ticker in tickers:
+        gate.add_market(ticker)
+    gateway = MemoryGateway(gate, WebSocketSettings(queue_messages=50))
+    client = gateway.connect(maker)
+    await client.subscribe("ticker")
+    client.socket.paused = True
+    for cents in range(1, 40):
+        for ticker in tickers[:40]:
+            gate.order(maker, ticker, "buy", "yes", cents, 1)
+    assert client.socket.closed is None
+    held = client.connection.late_tickers
+    assert client.connection.late_bytes == sum(map(len, held.values())) > 0
+    for ticker in tickers[40:]:
+        gate.order(maker, ticker, "buy", "yes", 40, 1)
+    assert client.socket.closed == (1008, "Subscription buffer overflow")
+    assert client.connection.late_bytes == 0
+
+
+async def test_pressure_merges_tickers_and_nothing_else(gate: DirectGate, maker: int) -> None:
+    """Deltas, trades, fills, orders and positions arrive one by one, however long they waited."""
+    taker, _ = gate.add_member("taker@example.com")
+    client = MemoryGateway(gate).connect(maker)
+    channels = ("orderbook_delta", "ticker", "trade", "fill", "user_orders", "market_positions")
+    await client.subscribe(*channels, market_ticker=RAIN)
+    client.socket.paused = True
+    for _ in range(30):
+        gate.order(maker, RAIN, "buy", "yes", 45, 1)
+        gate.order(taker, RAIN, "sell", "yes", 45, 1)
+    client.socket.resume()
+    kinds = [message["type"] for message in await client.receive()]
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "orderbook_delta": 60,
+        "trade": 30,
+        "fill": 30,
+        "user_order": 60,
+        "market_position": 30,
+        "ticker": 1,
+    }
+
+
+async def test_a_message_is_encoded_once_however_many_receive_it(
+    gate: DirectGate, maker: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[str] = []
+
+    def count(module: Any, name: str) -> None:
+        real = getattr(module, name)
+
+        def counting(*arguments: Any) -> Any:
+            encoded.append(name)
+            return real(*arguments)
+
+        monkeypatch.setattr(module, name, counting)
+
+    for name in ("ticker", "ticker_v2", "trade", "fill", "user_order", "market_position"):
+        count(messages, name)
+    count(books, "delta")
+    gateway = MemoryGateway(gate)
+    channels = ("ticker", "ticker_v2", "trade", "orderbook_delta", "fill", "user_orders")
+    clients = [gateway.connect(maker) for _ in range(50)]
+    for client in clients:
+        await client.subscribe(*channels, market_ticker=RAIN)
+    taker, _ = gate.add_member("taker@example.com")
+    gate.order(maker, RAIN, "buy", "yes", 45, 1)
+    gate.order(taker, RAIN, "sell", "yes", 45, 1)
+    received = [[message["type"] for message in await client.receive()] for client in clients]
+    assert {tuple(sorted(kinds)) for kinds in received} == {tuple(sorted(received[0]))}
+    # The same work as for one receiver: two deltas, two changes of the quote, one trade...
+    assert {name: encoded.count(name) for name in encoded} == {
+        "delta": 2,
+        "ticker": 2,
+        "ticker_v2": 2,
+        "trade": 1,
+        "fill": 1,
+        "user_order": 2,
+    }
+    # ... and where nothing in the frame is the receiver's own, the frame itself is one object.
+    for client in clients:
+        client.socket.paused = True
+    gate.order(maker, RAIN, "buy", "yes", 44, 1)
+    gate.order(taker, RAIN, "sell", "yes", 44, 1)
+    trades = {
+        id(frame)
+        for client in clients
+        for frame in client.connection.pending
+        if b'"type":"trade"' in frame
+    }
+    assert len(trades) == 1
+
+
+async def test_messages_are_not_made_when_nobody_listens(
+    gate: DirectGate, maker: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unwanted(*arguments: Any) -> bytes:
+        raise AssertionError("nobody asked for this message")
+
+    for name in ("ticker", "ticker_v2", "trade", "fill", "user_order", "market_position"):
+        monkeypatch.setattr(messages, name, unwanted)
+    monkeypatch.setattr(books, "delta", unwanted)
+    gateway = MemoryGateway(gate)
+    client = gateway.connect(maker)
+    channels = ("ticker", "ticker_v2", "trade", "orderbook_delta")
+    await client.subscribe(*channels, market_ticker=SNOW)
+    taker, _ = gate.add_member("taker@example.com")
+    gate.order(maker, RAIN, "buy", "yes", 45, 1)
+    gate.order(taker, RAIN, "sell", "yes", 45, 1)
+    assert gateway.failures == 0
+    assert await client.receive() == []

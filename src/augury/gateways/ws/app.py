@@ -130,7 +130,6 @@ class WebSocketGateway:
         self._connections[connection] = None
         session = Session(
             connection,
-            self._gate,
             self._registry,
             self._publisher,
             settings,

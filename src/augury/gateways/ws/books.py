@@ -41,13 +41,23 @@ class _Snapshot(msgspec.Struct):
 
 def snapshot(market: Market, market_id: str, use_yes_price: bool) -> bytes:
     """The whole book of a market; the keys of an empty side are absent."""
-    bids = market.bids.depth()
-    asks = market.asks.depth()
+    bids, asks = market.bids.depth(), market.asks.depth()
+    return snapshot_of(market.ticker, market_id, bids, asks, use_yes_price)
+
+
+def snapshot_of(
+    ticker: str,
+    market_id: str,
+    bids: list[tuple[int, int]],
+    asks: list[tuple[int, int]],
+    use_yes_price: bool,
+) -> bytes:
+    """The same for a book that is given as (YES price, quantity), ascending by price."""
     if not use_yes_price:
         asks = [(PRICE_ONE - price, quantity) for price, quantity in reversed(asks)]
     return _encode(
         _Snapshot(
-            market.ticker,
+            ticker,
             market_id,
             _cents(bids),
             _dollars(bids),

@@ -116,6 +116,7 @@ class Connection:
         "by_channel",
         "closed",
         "dirty",
+        "late_bytes",
         "late_tickers",
         "member_id",
         "next_sid",
@@ -149,6 +150,8 @@ class Connection:
         self.pending_bytes = 0
         self.late_tickers: dict[tuple[int, str], bytes] = {}
         """Under pressure only: the newest ticker frame by (sid, market), sent when it is over."""
+        self.late_bytes = 0
+        """What they hold; it counts against the bound, because there may be very many markets."""
         self.waiting: dict[Subscription, None] = {}
         """Subscriptions that still owe snapshots, in order."""
         self.dirty = False
@@ -168,7 +171,10 @@ class Connection:
         pending = self.pending
         pending.append(frame)
         self.pending_bytes += len(frame)
-        if self.pending_bytes > self._queue_bytes or len(pending) > self._queue_messages:
+        if (
+            self.pending_bytes + self.late_bytes > self._queue_bytes
+            or len(pending) + len(self.late_tickers) > self._queue_messages
+        ):
             self._relieve()
         if not self.dirty:
             self.dirty = True
@@ -176,10 +182,16 @@ class Connection:
 
     def enqueue_ticker(self, sid: int, ticker: str, frame: bytes) -> None:
         """Like ``enqueue``, but under pressure a newer ticker replaces an older one."""
-        if self.socket.paused:
-            self.late_tickers[sid, ticker] = frame
-        else:
+        if self.closed:
+            return
+        if not self.socket.paused:
             self.enqueue(frame)
+            return
+        older = self.late_tickers.get((sid, ticker))
+        self.late_tickers[sid, ticker] = frame
+        self.late_bytes += len(frame) - (0 if older is None else len(older))
+        if self._is_full():
+            self._relieve()
 
     def write_pending(self) -> bool:
         """Hand over what the operating system takes; True when nothing is left."""
@@ -243,18 +255,34 @@ class Connection:
         self.pending.clear()
         self.pending_bytes = 0
         self.late_tickers.clear()
+        self.late_bytes = 0
         self.waiting.clear()
 
     def forget_tickers(self, sid: int) -> None:
         """Drop what is held back for a subscription that has ended."""
         if self.late_tickers:
             for key in [key for key in self.late_tickers if key[0] == sid]:
-                del self.late_tickers[key]
+                self._forget(key)
+
+    def forget_ticker(self, sid: int, ticker: str) -> None:
+        """Drop what is held back for a market that a subscription no longer names."""
+        if (sid, ticker) in self.late_tickers:
+            self._forget((sid, ticker))
+
+    def _forget(self, key: tuple[int, str]) -> None:
+        self.late_bytes -= len(self.late_tickers.pop(key))
 
     def _queue_late_tickers(self) -> None:
         self.pending.extend(self.late_tickers.values())
-        self.pending_bytes += sum(map(len, self.late_tickers.values()))
+        self.pending_bytes += self.late_bytes
         self.late_tickers.clear()
+        self.late_bytes = 0
+
+    def _is_full(self) -> bool:
+        return (
+            self.pending_bytes + self.late_bytes > self._queue_bytes
+            or len(self.pending) + len(self.late_tickers) > self._queue_messages
+        )
 
     def _lost(self) -> None:
         """The peer is gone and we are about to be told. Until then uvloop raises on writes, which
@@ -264,7 +292,7 @@ class Connection:
     def _relieve(self) -> None:
         """The queue is over its bound. A burst that the peer keeps up with is no reason to end."""
         self.write_pending()
-        if self.pending_bytes <= self._queue_bytes and len(self.pending) <= self._queue_messages:
+        if not self._is_full():
             return
         self._outbox.counters.overflows += 1
         self.discard()

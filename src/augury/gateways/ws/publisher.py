@@ -5,16 +5,10 @@ wait. Each message is encoded once; what differs between connections is a few by
 For one engine event a connection gets fill, user_order, market_position, order_group_updates,
 trade, orderbook_delta, ticker, ticker_v2, communications in this order (websocket.md, section
 15). The core reports in the same order, except that it reports trades first.
-
-Snapshots are taken here too. A subscription joins a market's deltas in the very step that takes
-the snapshot, between two records, so that nothing is missing between the two and nothing is in
-both. They are taken when the connection has room for them: a thousand books that nobody reads
-yet would fill the queue of a healthy client.
 """
 
-import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from augury.codec.ids import format_id, parse_id
@@ -59,19 +53,17 @@ from augury.gateways.ws.channels import (
     TRADE,
     USER_ORDERS,
 )
-from augury.gateways.ws.connection import (
-    CLOSE_INTERNAL_ERROR,
-    Connection,
-    Outbox,
-    Subscription,
+from augury.gateways.ws.connection import Connection, Outbox, Subscription
+from augury.gateways.ws.delivery import (
+    Delivery,
+    send,
+    send_ticker,
+    sequenced,
+    unsequenced,
+    wanting,
 )
-from augury.gateways.ws.errors import INTERNAL_ERROR, TEXTS
-from augury.gateways.ws.frames import text_frame
 from augury.gateways.ws.registry import ChannelIndex, Registry
 from augury.ports.exchange import ExchangeGate
-
-SNAPSHOT_BYTES_PER_TURN: Final = 64 * 1024
-"""How much of one connection's snapshots is made before others get their turn."""
 
 _log: Final = logging.getLogger("augury.gateways.ws")
 
@@ -100,8 +92,8 @@ _QUOTE_MESSAGES: Final[
 """What happened to a quote -> the message, and how it reads for its maker and its requester."""
 
 
-class Publisher:
-    """Turns events into frames in the queues of connections, and empties the queues."""
+class Publisher(Delivery):
+    """Turns events into frames in the queues of connections."""
 
     def __init__(
         self,
@@ -111,13 +103,10 @@ class Publisher:
         on_key_removed: Callable[[int], None],
         on_failure: Callable[[], None],
     ) -> None:
+        super().__init__(outbox)
         self._gate = gate
-        self._outbox = outbox
         self._on_key_removed = on_key_removed
         self._on_failure = on_failure
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._scheduled = False
-        self._publishing = False
         self._time_ns = 0
         self._trades: list[tuple[str, bytes]] = []
         """Trades of the engine event at hand; they go out after what is private about it."""
@@ -187,88 +176,23 @@ class Publisher:
         if self._outbox.dirty:
             self.schedule()
 
-    # --- emptying the queues -----------------------------------------------------------------
-
-    def schedule(self) -> None:
-        """Flush at the end of the loop's turn, so that frames that come together leave so."""
-        if not self._scheduled:
-            self._scheduled = True
-            if self._loop is None:
-                self._loop = asyncio.get_running_loop()
-            self._loop.call_soon(self._flush_all)
-
-    def flush(self, connection: Connection) -> None:
-        """Write what is queued for one connection, then snapshots it is waiting for.
-
-        Later, when a record is being published: the state is ahead of what has been queued.
-        """
-        if connection.closed:
-            return
-        if self._publishing:
-            self._mark(connection)
-            return
-        if connection.write_pending() and connection.waiting:
-            try:
-                self._send_snapshots(connection)
-            except Exception:
-                # A defect, too; what one connection asked for must not cost the others theirs.
-                _log.exception("a snapshot could not be made")
-                connection.close(CLOSE_INTERNAL_ERROR, TEXTS[INTERNAL_ERROR])
-                return
-            connection.write_pending()
-            if connection.waiting and not connection.socket.paused:
-                self._mark(connection)
-        if self._outbox.dirty:
-            self.schedule()
-
-    def _flush_all(self) -> None:
-        self._scheduled = False
-        dirty = self._outbox.dirty
-        self._outbox.dirty = []
-        for connection in dirty:
-            connection.dirty = False
-            if connection.waiting:
-                self.flush(connection)
-            elif not connection.closed:
-                connection.write_pending()
-        if self._outbox.dirty:
-            self.schedule()
-
-    def _mark(self, connection: Connection) -> None:
-        if not connection.dirty:
-            connection.dirty = True
-            self._outbox.dirty.append(connection)
-
     # --- snapshots ---------------------------------------------------------------------------
 
-    def request_snapshots(self, subscription: Subscription, tickers: Iterable[str]) -> None:
-        """Send a snapshot of each market as soon as there is room; deltas follow it."""
-        known = set(subscription.awaiting)
-        subscription.awaiting.extend(ticker for ticker in tickers if ticker not in known)
-        if subscription.awaiting:
-            subscription.connection.waiting[subscription] = None
-            self._mark(subscription.connection)
+    def knows(self, ticker: str) -> bool:
+        return ticker in self._gate.state.markets
 
-    def _send_snapshots(self, connection: Connection) -> None:
-        while connection.waiting and connection.pending_bytes < SNAPSHOT_BYTES_PER_TURN:
-            subscription = next(iter(connection.waiting))
-            if not subscription.awaiting:
-                del connection.waiting[subscription]
-                continue
-            market = self._gate.state.markets.get(subscription.awaiting.popleft())
+    def _send_snapshot(self, subscription: Subscription, ticker: str) -> None:
+        market = self._gate.state.markets.get(ticker)
+        if market is None:
             # A provisional market may have vanished since it was named.
-            if market is not None:
-                self._send_snapshot(subscription, market)
-
-    def _send_snapshot(self, subscription: Subscription, market: Market) -> None:
-        ticker = market.ticker
+            return
         market_id = self.market_id(ticker)
         connection = subscription.connection
         if subscription.channel is ORDERBOOK_DELTA:
             if subscription.wants(ticker):
                 self._books.add_market(subscription, ticker)
             connection.enqueue(
-                _sequenced(
+                sequenced(
                     b"orderbook_snapshot",
                     subscription,
                     books.snapshot(market, market_id, subscription.use_yes_price),
@@ -276,12 +200,12 @@ class Publisher:
             )
         elif subscription.channel is TICKER:
             message = messages.ticker(ticker, market_id, quote_of(market), self._gate.now_ns())
-            connection.enqueue(_unsequenced(b"ticker", subscription.sid, message))
+            connection.enqueue(unsequenced(b"ticker", subscription.sid, message))
         elif subscription.channel is TICKER_V2:
             message = messages.ticker_v2_snapshot(
                 ticker, market_id, quote_of(market), self._gate.now_ns()
             )
-            connection.enqueue(_unsequenced(b"ticker_v2", subscription.sid, message))
+            connection.enqueue(unsequenced(b"ticker_v2", subscription.sid, message))
 
     # --- trading -----------------------------------------------------------------------------
 
@@ -289,19 +213,19 @@ class Publisher:
         subscriptions = self._fills.for_account(event.member_id, event.subaccount)
         if subscriptions:
             message = messages.fill(event, self._time_ns)
-            _send(b"fill", message, _wanting(subscriptions, event.market_ticker))
+            send(b"fill", message, wanting(subscriptions, event.market_ticker))
 
     def _order_updated(self, event: OrderUpdated) -> None:
         subscriptions = self._user_orders.for_account(event.member_id, event.subaccount)
         if subscriptions:
             message = messages.user_order(event)
-            _send(b"user_order", message, _wanting(subscriptions, event.market_ticker))
+            send(b"user_order", message, wanting(subscriptions, event.market_ticker))
 
     def _position_changed(self, event: PositionChanged) -> None:
         subscriptions = self._positions.for_account(event.member_id, event.subaccount)
         if subscriptions:
             message = messages.market_position(event)
-            _send(b"market_position", message, _wanting(subscriptions, event.market_ticker))
+            send(b"market_position", message, wanting(subscriptions, event.market_ticker))
 
     def _order_group_updated(self, event: OrderGroupUpdated) -> None:
         subscriptions = self._order_groups.for_account(event.member_id, event.subaccount)
@@ -309,7 +233,7 @@ class Publisher:
             message = messages.order_group(event, self._time_ns)
             for subscription in subscriptions:
                 subscription.connection.enqueue(
-                    _sequenced(b"order_group_updates", subscription, message)
+                    sequenced(b"order_group_updates", subscription, message)
                 )
 
     def _trade_executed(self, event: TradeExecuted) -> None:
@@ -318,7 +242,7 @@ class Publisher:
 
     def _send_trades(self) -> None:
         for ticker, message in self._trades:
-            _send(b"trade", message, self._trade_channel.for_market(ticker))
+            send(b"trade", message, self._trade_channel.for_market(ticker))
         self._trades.clear()
 
     def _level_changed(self, event: LevelChanged) -> None:
@@ -349,7 +273,7 @@ class Publisher:
                     owner = _owner_in(event, connection)
                 if owner is not None:
                     message = books.with_owner(message, *owner)
-            connection.enqueue(_sequenced(b"orderbook_delta", subscription, message))
+            connection.enqueue(sequenced(b"orderbook_delta", subscription, message))
 
     def _ticker_changed(self, event: TickerChanged) -> None:
         if self._trades:
@@ -369,18 +293,12 @@ class Publisher:
         self._quotes[ticker] = quote
         if self._tickers.is_watched(ticker):
             message = messages.ticker(ticker, self.market_id(ticker), quote, self._time_ns)
-            frames: dict[int, bytes] = {}
-            for subscription in self._tickers.for_market(ticker):
-                sid = subscription.sid
-                frame = frames.get(sid)
-                if frame is None:
-                    frame = frames[sid] = _unsequenced(b"ticker", sid, message)
-                subscription.connection.enqueue_ticker(sid, ticker, frame)
+            send_ticker(b"ticker", ticker, message, self._tickers.for_market(ticker))
         if self._tickers_v2.is_watched(ticker):
             for message in messages.ticker_v2(
                 ticker, self.market_id(ticker), before, quote, self._time_ns
             ):
-                _send(b"ticker_v2", message, self._tickers_v2.for_market(ticker))
+                send(b"ticker_v2", message, self._tickers_v2.for_market(ticker))
 
     # --- requests for quotes -----------------------------------------------------------------
 
@@ -393,9 +311,9 @@ class Publisher:
             return
         if event.kind == "created":
             market = self._gate.state.markets.get(ticker)
-            _send(b"rfq_created", communications.rfq_created(event, market), receivers)
+            send(b"rfq_created", communications.rfq_created(event, market), receivers)
         else:
-            _send(b"rfq_deleted", communications.rfq_deleted(event), receivers)
+            send(b"rfq_deleted", communications.rfq_deleted(event), receivers)
 
     def _quote_updated(self, event: QuoteUpdated) -> None:
         """To the two parties only. That a quote is confirmed or cancelled is not announced."""
@@ -419,7 +337,7 @@ class Publisher:
         ):
             own = [one for one in receivers if one.connection.may_see(member_id, subaccount)]
             if own:
-                _send(kind, encode(event), own)
+                send(kind, encode(event), own)
 
     def _asking(self, ticker: str) -> Iterator[Subscription]:
         """Who wants to hear about quotes on a market."""
@@ -475,12 +393,12 @@ class Publisher:
 
     def _event_created(self, event: EventCreated) -> None:
         if not is_combo(event.ticker) and self._lifecycle.everywhere:
-            _send(b"event_lifecycle", messages.event_created(event), self._lifecycle.everywhere)
+            send(b"event_lifecycle", messages.event_created(event), self._lifecycle.everywhere)
 
     def _combo_looked_up(self, event: ComboLookedUp) -> None:
         ticker = event.market_ticker
         if self._multivariate.is_watched(ticker):
-            _send(
+            send(
                 b"multivariate_lookup",
                 messages.combo_looked_up(event),
                 self._multivariate.for_market(ticker),
@@ -502,7 +420,7 @@ class Publisher:
             if not later or subscription.connection.profile == "latest"
         ]
         if receivers:
-            _send(kind, encode(), receivers)
+            send(kind, encode(), receivers)
 
     def _api_key_removed(self, event: ApiKeyRemoved) -> None:
         self._on_key_removed(event.api_key_id)
@@ -545,29 +463,4 @@ def quote_of(market: Market) -> messages.Quote:
         market.last_quantity,
         market.volume,
         market.open_interest,
-    )
-
-
-def _wanting(subscriptions: Iterable[Subscription], ticker: str) -> list[Subscription]:
-    return [subscription for subscription in subscriptions if subscription.wants(ticker)]
-
-
-def _send(kind: bytes, message: bytes, subscriptions: Iterable[Subscription]) -> None:
-    """Queue one message; connections whose sid is the same share the frame."""
-    frames: dict[int, bytes] = {}
-    for subscription in subscriptions:
-        sid = subscription.sid
-        frame = frames.get(sid)
-        if frame is None:
-            frame = frames[sid] = _unsequenced(kind, sid, message)
-        subscription.connection.enqueue(frame)
-
-
-def _unsequenced(kind: bytes, sid: int, message: bytes) -> bytes:
-    return text_frame(b'{"type":"%b","sid":%d,"msg":%b}' % (kind, sid, message))
-
-
-def _sequenced(kind: bytes, subscription: Subscription, message: bytes) -> bytes:
-    return text_frame(
-        b'{"type":"%b",%b%d,"msg":%b}' % (kind, subscription.head, subscription.next_seq(), message)
     )

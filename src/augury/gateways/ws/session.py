@@ -21,6 +21,7 @@ from augury.gateways.ws.channels import (
 )
 from augury.gateways.ws.commands import Frame, Params, decode, find_id
 from augury.gateways.ws.connection import Connection, Counters, Subscription
+from augury.gateways.ws.delivery import Delivery
 from augury.gateways.ws.errors import (
     ACTION_REQUIRED,
     AUTHENTICATION_REQUIRED,
@@ -47,10 +48,8 @@ from augury.gateways.ws.errors import (
     CommandError,
 )
 from augury.gateways.ws.frames import text_frame
-from augury.gateways.ws.publisher import Publisher
 from augury.gateways.ws.registry import Registry
 from augury.gateways.ws.sharding import LARGEST_FACTOR, Shard
-from augury.ports.exchange import ExchangeGate
 
 _log: Final = logging.getLogger("augury.gateways.ws")
 _encode: Final = msgspec.json.Encoder().encode
@@ -64,17 +63,15 @@ class Session:
     def __init__(
         self,
         connection: Connection,
-        gate: ExchangeGate,
         registry: Registry,
-        publisher: Publisher,
+        delivery: Delivery,
         settings: WebSocketSettings,
         counters: Counters,
         clock: Callable[[], float],
     ) -> None:
         self._connection = connection
-        self._gate = gate
         self._registry = registry
-        self._publisher = publisher
+        self._delivery = delivery
         self._settings = settings
         self._counters = counters
         self._clock = clock
@@ -102,7 +99,7 @@ class Session:
             self._reply_error(frame.id, CommandError(INTERNAL_ERROR))
         # At once, so that a client which sends its next command without waiting still finds the
         # snapshots numbered before the replies to that command.
-        self._publisher.flush(self._connection)
+        self._delivery.flush(self._connection)
 
     # --- commands ----------------------------------------------------------------------------
 
@@ -209,7 +206,7 @@ class Session:
         else:
             if not all(map(subscription.wants, tickers)):
                 raise CommandError(INVALID_PARAMETER)
-            self._publisher.request_snapshots(subscription, tickers)
+            self._delivery.request_snapshots(subscription, tickers)
         self._reply_ok(command_id, subscription, params)
 
     # --- checks ------------------------------------------------------------------------------
@@ -241,11 +238,10 @@ class Session:
             raise CommandError(MARKET_TICKER_REQUIRED)
         if not given:
             return None
-        markets = self._gate.state.markets
         if by_ticker:
             tickers = [params.market_ticker] if params.market_ticker else params.market_tickers
             for ticker in tickers or ():
-                if ticker not in markets and not (known and ticker in known):
+                if not self._delivery.knows(ticker) and not (known and ticker in known):
                     raise CommandError(MARKET_NOT_FOUND, market_ticker=ticker)
             return list(dict.fromkeys(tickers or ()))
         if not all(channel.by_id for channel in channels):
@@ -254,7 +250,7 @@ class Session:
         return list(dict.fromkeys(map(self._ticker_of, ids or ())))
 
     def _ticker_of(self, market_id: str) -> str:
-        ticker = self._publisher.ticker_of(market_id)
+        ticker = self._delivery.ticker_of(market_id)
         if ticker is None:
             raise CommandError(MARKET_NOT_FOUND, market_id=market_id)
         return ticker
@@ -318,11 +314,11 @@ class Session:
         self._named_markets += len(tickers or ())
         if channel is ORDERBOOK_DELTA:
             # The subscription joins each market's deltas together with its snapshot.
-            self._publisher.request_snapshots(subscription, tickers or ())
+            self._delivery.request_snapshots(subscription, tickers or ())
         else:
             self._registry.index(subscription).add(subscription)
             if channel.snapshots and params.send_initial_snapshot and tickers:
-                self._publisher.request_snapshots(subscription, tickers)
+                self._delivery.request_snapshots(subscription, tickers)
         return subscription
 
     def _extend(
@@ -346,12 +342,12 @@ class Session:
             subscription.tickers[ticker] = None
         channel = subscription.channel
         if channel is ORDERBOOK_DELTA:
-            self._publisher.request_snapshots(subscription, new)
+            self._delivery.request_snapshots(subscription, new)
             return
         for ticker in new:
             index.add_market(subscription, ticker)
         if channel.snapshots and params.send_initial_snapshot:
-            self._publisher.request_snapshots(subscription, tickers)
+            self._delivery.request_snapshots(subscription, tickers)
 
     def _delete_markets(self, subscription: Subscription, tickers: list[str]) -> None:
         index = self._registry.index(subscription)
@@ -360,7 +356,7 @@ class Session:
             if ticker in subscription.tickers:
                 del subscription.tickers[ticker]
                 index.remove_market(subscription, ticker)
-                self._connection.late_tickers.pop((subscription.sid, ticker), None)
+                self._connection.forget_ticker(subscription.sid, ticker)
                 self._named_markets -= 1
         gone = set(tickers)
         still = [ticker for ticker in subscription.awaiting if ticker not in gone]
