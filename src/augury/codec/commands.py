@@ -39,9 +39,10 @@ FIELDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
             "self_trade_prevention",
             "order_group_id",
             "cancel_on_pause",
+            "origin",
         ),
     ),
-    2: (c.CancelOrder, ("member_id", "order_id", "subaccount")),
+    2: (c.CancelOrder, ("member_id", "order_id", "subaccount", "request_id")),
     3: (
         c.AmendOrder,
         (
@@ -130,6 +131,8 @@ FIELDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
             "target_cost",
             "rest_remainder",
             "replace_existing",
+            "client_rfq_id",
+            "origin",
         ),
     ),
     101: (c.DeleteRfq, ("member_id", "rfq_id")),
@@ -143,10 +146,15 @@ FIELDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
             "no_bid",
             "rest_remainder",
             "post_only",
+            "client_quote_id",
+            "origin",
         ),
     ),
     103: (c.DeleteQuote, ("member_id", "quote_id")),
-    104: (c.AcceptQuote, ("member_id", "quote_id", "accepted_side")),
+    104: (
+        c.AcceptQuote,
+        ("member_id", "quote_id", "accepted_side", "client_order_id", "origin"),
+    ),
     105: (c.ConfirmQuote, ("member_id", "quote_id", "client_order_id")),
     # Combos.
     120: (

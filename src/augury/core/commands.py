@@ -26,7 +26,8 @@ class PlaceOrder(Command):
 
     ``time_in_force`` is ``good_till_canceled``, ``immediate_or_cancel`` or ``fill_or_kill``.
     ``buy_max_cost`` > 0 caps the cost of the fills, fees excluded, and implies fill-or-kill.
-    ``self_trade_prevention`` is ``taker_at_cross`` or ``maker``.
+    ``self_trade_prevention`` is ``taker_at_cross`` or ``maker``. ``origin`` names the session that
+    entered the order, in the words of its gateway; no rule depends on it.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class PlaceOrder(Command):
         "market_ticker",
         "member_id",
         "order_group_id",
+        "origin",
         "post_only",
         "price",
         "quantity",
@@ -66,6 +68,7 @@ class PlaceOrder(Command):
         self_trade_prevention: str = "taker_at_cross",
         order_group_id: int = 0,
         cancel_on_pause: bool = False,
+        origin: str = "",
     ) -> None:
         self.member_id = member_id
         self.subaccount = subaccount
@@ -83,17 +86,24 @@ class PlaceOrder(Command):
         self.self_trade_prevention = self_trade_prevention
         self.order_group_id = order_group_id
         self.cancel_on_pause = cancel_on_pause
+        self.origin = origin
 
 
 class CancelOrder(Command):
-    """Remove a resting order. ``subaccount`` must be the order's own; -1 accepts any."""
+    """Remove a resting order. ``subaccount`` must be the order's own; -1 accepts any.
 
-    __slots__ = ("member_id", "order_id", "subaccount")
+    ``request_id`` is the client's name for the cancel itself, for those who report it.
+    """
 
-    def __init__(self, member_id: int, order_id: int, subaccount: int = -1) -> None:
+    __slots__ = ("member_id", "order_id", "request_id", "subaccount")
+
+    def __init__(
+        self, member_id: int, order_id: int, subaccount: int = -1, request_id: str = ""
+    ) -> None:
         self.member_id = member_id
         self.order_id = order_id
         self.subaccount = subaccount
+        self.request_id = request_id
 
 
 class AmendOrder(Command):
@@ -450,6 +460,7 @@ class CreateRfq(Command):
     """Ask for quotes. Exactly one of ``quantity`` and ``target_cost`` is positive.
 
     With ``replace_existing`` the member's open request on the market is closed first.
+    ``client_rfq_id`` is the client's own name for it, ``origin`` that of the session.
     """
 
     member_id: int
@@ -459,6 +470,8 @@ class CreateRfq(Command):
     target_cost: int
     rest_remainder: bool
     replace_existing: bool = False
+    client_rfq_id: str = ""
+    origin: str = ""
 
 
 @dataclass(slots=True)
@@ -469,7 +482,10 @@ class DeleteRfq(Command):
 
 @dataclass(slots=True)
 class CreateQuote(Command):
-    """Answer a request. ``yes_bid`` and ``no_bid`` are own-side prices; one may be 0."""
+    """Answer a request. ``yes_bid`` and ``no_bid`` are own-side prices; one may be 0.
+
+    ``client_quote_id`` is the client's own name for the quote, ``origin`` that of the session.
+    """
 
     member_id: int
     subaccount: int
@@ -478,6 +494,8 @@ class CreateQuote(Command):
     no_bid: int
     rest_remainder: bool
     post_only: bool = False
+    client_quote_id: str = ""
+    origin: str = ""
 
 
 @dataclass(slots=True)
@@ -488,11 +506,16 @@ class DeleteQuote(Command):
 
 @dataclass(slots=True)
 class AcceptQuote(Command):
-    """``accepted_side`` ``yes`` takes the maker's YES bid: the requester gets NO."""
+    """``accepted_side`` ``yes`` takes the maker's YES bid: the requester gets NO.
+
+    ``client_order_id`` and ``origin`` are those of the requester's order to come.
+    """
 
     member_id: int
     quote_id: int
     accepted_side: str
+    client_order_id: str = ""
+    origin: str = ""
 
 
 @dataclass(slots=True)

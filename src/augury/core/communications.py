@@ -90,6 +90,8 @@ def create_rfq(step: Step, command: CreateRfq) -> None:
         command.rest_remainder,
         step.time_ns,
     )
+    rfq.client_rfq_id = command.client_rfq_id
+    rfq.origin = command.origin
     state.rfqs[rfq.id] = rfq
     member.rfqs[rfq.id] = rfq
     market.rfqs[rfq.id] = rfq
@@ -148,6 +150,8 @@ def create_quote(step: Step, command: CreateQuote) -> None:
         command.post_only,
         step.time_ns,
     )
+    quote.client_quote_id = command.client_quote_id
+    quote.origin = command.origin
     rfq.quotes[quote.id] = quote
     state.quotes[quote.id] = quote
     keep_alive(step, rfq)
@@ -192,6 +196,8 @@ def accept_quote(step: Step, command: AcceptQuote) -> None:
     quote.accepted_quantity = quantity
     quote.accepted_ns = step.time_ns
     quote.rfq_order_id = step.sequence
+    quote.rfq_client_order_id = command.client_order_id
+    quote.rfq_order_origin = command.origin
     fast = is_high_volatility(rfq.market)
     quote.due_ns = step.time_ns + (FAST_CONFIRM_NS if fast else CONFIRM_NS)
     schedule(state, quote.due_ns, CONFIRM_QUOTE, quote.id, "")
@@ -277,12 +283,13 @@ def execute_quote(step: Step, quote_id: int) -> None:
                 rfq.account.member.id,
                 rfq.account.number,
                 market.ticker,
-                "",
+                quote.rfq_client_order_id,
                 "buy",
                 requester_side,
                 price,
                 quote.accepted_quantity,
                 "good_till_canceled" if rfq.rest_remainder else "immediate_or_cancel",
+                origin=quote.rfq_order_origin,
             ),
             quote.rfq_order_id,
         )
@@ -392,6 +399,8 @@ def report_rfq(step: Step, rfq: Rfq, kind: str, status: str, reason: str) -> Non
             reason,
             rfq.created_ns,
             step.time_ns,
+            rfq.client_rfq_id,
+            rfq.origin,
         )
     )
 
@@ -428,5 +437,8 @@ def report_quote(step: Step, quote: Quote, kind: str, reason: str) -> None:
             quote.executed_ns,
             quote.maker_order_id,
             quote.rfq_order_id,
+            quote.client_quote_id,
+            quote.origin,
+            rfq.origin,
         )
     )

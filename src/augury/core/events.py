@@ -147,6 +147,7 @@ class OrderUpdated(Event):
     ``immediate_or_cancel``, ``fill_or_kill``, ``reduce_only`` or ``member_suspended``.
     Quantities: ``initial_quantity`` as entered or last amended, ``filled_quantity``,
     ``remaining_quantity`` still in the book. Costs are own-side price times quantity.
+    ``origin`` names the session that entered the order, if a session did.
     """
 
     __slots__ = (
@@ -163,6 +164,7 @@ class OrderUpdated(Event):
         "member_id",
         "order_group_id",
         "order_id",
+        "origin",
         "price",
         "reason",
         "reduced_quantity",
@@ -202,6 +204,7 @@ class OrderUpdated(Event):
         order_group_id: int,
         self_trade_prevention: str,
         cancel_on_pause: bool,
+        origin: str,
     ) -> None:
         self.order_id = order_id
         self.member_id = member_id
@@ -227,6 +230,7 @@ class OrderUpdated(Event):
         self.order_group_id = order_group_id
         self.self_trade_prevention = self_trade_prevention
         self.cancel_on_pause = cancel_on_pause
+        self.origin = origin
 
 
 @dataclass(slots=True)
@@ -583,7 +587,7 @@ class RfqUpdated(Event):
 
     ``kind`` is ``created`` or ``closed``; ``status`` is ``open`` or ``closed``. ``reason`` of
     a close is ``user_deleted``, ``replaced``, ``expired``, ``market_closed``, ``executed`` or
-    ``member_suspended``.
+    ``member_suspended``. ``client_rfq_id`` and ``origin`` are as the request came with.
     """
 
     kind: str
@@ -599,6 +603,8 @@ class RfqUpdated(Event):
     reason: str
     created_ns: int
     updated_ns: int
+    client_rfq_id: str = ""
+    origin: str = ""
 
 
 @dataclass(slots=True)
@@ -608,6 +614,7 @@ class QuoteUpdated(Event):
     ``kind`` is ``created``, ``accepted``, ``confirmed``, ``executed`` or ``cancelled``;
     ``status`` is ``open``, ``accepted``, ``confirmed``, ``executed`` or ``cancelled``.
     ``yes_quantity`` and ``no_quantity`` are what the quote offers on each side.
+    ``client_quote_id`` and ``origin`` are as the quote came with, ``rfq_origin`` is the request's.
     """
 
     kind: str
@@ -638,6 +645,9 @@ class QuoteUpdated(Event):
     executed_ns: int
     maker_order_id: int
     rfq_order_id: int
+    client_quote_id: str = ""
+    origin: str = ""
+    rfq_origin: str = ""
 
 
 # --- combos ----------------------------------------------------------------------------------

@@ -92,6 +92,7 @@ def enter(step: Step, command: PlaceOrder, order_id: int) -> Order:
         command.cancel_on_pause,
         step.time_ns,
     )
+    order.origin = command.origin
     may_trade = matching.may_trade(order)
     if command.post_only and may_trade:
         raise Rejection(reject.POST_ONLY_CROSS)

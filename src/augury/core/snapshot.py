@@ -234,6 +234,7 @@ def dump_state(state: Exchange) -> Iterator[Row]:
             order.cancel_on_pause,
             order.created_ns,
             [getattr(order, field) for field in ORDER_FIELDS],
+            *_given(order.origin),
         ]
     for collection in state.collections.values():
         yield [
@@ -263,6 +264,7 @@ def dump_state(state: Exchange) -> Iterator[Row]:
             rfq.rest_remainder,
             rfq.created_ns,
             rfq.expires_ns,
+            *_given(rfq.client_rfq_id, rfq.origin),
         ]
     for quote in state.quotes.values():
         yield [
@@ -277,6 +279,12 @@ def dump_state(state: Exchange) -> Iterator[Row]:
             quote.post_only,
             quote.created_ns,
             [getattr(quote, field) for field in QUOTE_FIELDS],
+            *_given(
+                quote.client_quote_id,
+                quote.origin,
+                quote.rfq_client_order_id,
+                quote.rfq_order_origin,
+            ),
         ]
     for change in state.fee_changes.values():
         yield [
@@ -300,6 +308,12 @@ def dump_state(state: Exchange) -> Iterator[Row]:
     for kind in sorted(state.documents):
         for key_text, details in state.documents[kind].items():
             yield ["document", kind, key_text, details]
+
+
+def _given(*names: str) -> Row:
+    """Names by which sessions know a thing; nothing at all when none was given, so that the hash
+    of a state without such names is that of earlier versions, and their snapshots stay good."""
+    return list(names) if any(names) else []
 
 
 def load_state(rows: Iterable[Row]) -> Exchange:
@@ -357,6 +371,8 @@ def load_state(rows: Iterable[Row]) -> Exchange:
                 fields[7],
             )
             rfq.expires_ns = fields[8]
+            if len(fields) > 9:
+                rfq.client_rfq_id, rfq.origin = fields[9:11]
             state.rfqs[rfq.id] = rfq
             rfq.account.member.rfqs[rfq.id] = rfq
             rfq.market.rfqs[rfq.id] = rfq
@@ -505,6 +521,11 @@ def _load_quote(state: Exchange, fields: Row) -> None:
         fields[8],
     )
     _assign(quote, QUOTE_FIELDS, fields[9])
+    if len(fields) > 10:
+        quote.client_quote_id = fields[10]
+        quote.origin = fields[11]
+        quote.rfq_client_order_id = fields[12]
+        quote.rfq_order_origin = fields[13]
     rfq.quotes[quote.id] = quote
     state.quotes[quote.id] = quote
 
@@ -534,6 +555,8 @@ def _load_order(state: Exchange, fields: Row) -> Order:
         fields[15],
     )
     _assign(order, ORDER_FIELDS, fields[16])
+    if len(fields) > 17:
+        order.origin = fields[17]
     state.orders[order.id] = order
     member.open_orders += 1
     member.open_order_ids.append(order.id)

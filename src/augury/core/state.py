@@ -332,6 +332,7 @@ class Order:
         "maker_fees",
         "market",
         "next",
+        "origin",
         "own_level",
         "post_only",
         "previous",
@@ -389,6 +390,8 @@ class Order:
         self.group = group
         self.cancel_on_pause = cancel_on_pause
         self.created_ns = created_ns
+        self.origin = ""
+        """The session that entered it; empty for most gateways."""
         self.updated_ns = 0
         self.taker_cost = 0
         self.maker_cost = 0
@@ -689,10 +692,12 @@ class Rfq:
 
     __slots__ = (
         "account",
+        "client_rfq_id",
         "created_ns",
         "expires_ns",
         "id",
         "market",
+        "origin",
         "quantity",
         "quotes",
         "rest_remainder",
@@ -717,6 +722,9 @@ class Rfq:
         self.rest_remainder = rest_remainder
         self.created_ns = created_ns
         self.expires_ns = 0
+        self.client_rfq_id = ""
+        self.origin = ""
+        """The session that asked; empty for most gateways."""
         self.quotes: dict[int, Quote] = {}
 
 
@@ -728,6 +736,7 @@ class Quote:
         "accepted_quantity",
         "accepted_side",
         "account",
+        "client_quote_id",
         "confirmed_ns",
         "created_ns",
         "due_ns",
@@ -736,10 +745,13 @@ class Quote:
         "maker_client_order_id",
         "maker_order_id",
         "no_bid",
+        "origin",
         "post_only",
         "rest_remainder",
         "rfq",
+        "rfq_client_order_id",
         "rfq_order_id",
+        "rfq_order_origin",
         "status",
         "yes_bid",
     )
@@ -774,6 +786,12 @@ class Quote:
         self.maker_order_id = 0
         self.maker_client_order_id = ""
         self.rfq_order_id = 0
+        self.client_quote_id = ""
+        self.origin = ""
+        """The session that answered; empty for most gateways."""
+        self.rfq_client_order_id = ""
+        self.rfq_order_origin = ""
+        """The session that accepted, and the name that it gave the order to come."""
 
 
 class FeeChange:

@@ -246,6 +246,7 @@ def order_updated(order: Order) -> OrderUpdated:
         0 if group is None else group.id,
         order.self_trade_prevention,
         order.cancel_on_pause,
+        order.origin,
     )
 
 

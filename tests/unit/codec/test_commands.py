@@ -99,9 +99,15 @@ def test_a_command_comes_back_as_it_was(command: Command) -> None:
 def test_the_bytes_of_the_log_never_change() -> None:
     order = c.PlaceOrder(7, 0, "RAIN-NYC", "mine", "buy", "yes", 4100, 2500)
     assert encode_command(order).hex() == (
+        "dc0012010700a85241494e2d4e5943a46d696e65a3627579a3796573cd1004cd09c4b2676f6f"
+        "645f74696c6c5f63616e63656c656400c2c200ae74616b65725f61745f63726f737300c2a0"
+    )
+    # Before orders could name the session that entered them.
+    written_then = bytes.fromhex(
         "dc0011010700a85241494e2d4e5943a46d696e65a3627579a3796573cd1004cd09c4b2676f6f"
         "645f74696c6c5f63616e63656c656400c2c200ae74616b65725f61745f63726f737300c2"
     )
+    assert fields_of(decode_command(written_then)) == fields_of(order)
     assert encode_command(c.Tick()).hex() == "9143"
     assert encode_command(c.AddApiKey(3, "bot", "PEM", ("read", "write"))).hex() == (
         "971603a3626f74a350454d92a472656164a57772697465a0ff"
@@ -157,4 +163,5 @@ def test_a_command_can_be_read_by_people() -> None:
         "member_id": 7,
         "order_id": 99,
         "subaccount": -1,
+        "request_id": "",
     }

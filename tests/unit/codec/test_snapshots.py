@@ -6,6 +6,7 @@ import pytest
 
 from augury.codec.commands import CodecError
 from augury.codec.snapshots import decode_state, encode_state
+from augury.core import commands as c
 from augury.core.engine import Engine
 from augury.core.snapshot import state_hash
 from augury.core.state import Exchange
@@ -35,6 +36,30 @@ def test_a_state_comes_back_with_the_same_hash_and_behaves_the_same() -> None:
         engine.apply(sequence, START_NS + sequence, command)
         again.apply(sequence, START_NS + sequence, command)
     assert state_hash(again.state) == state_hash(engine.state)
+
+
+def test_what_sessions_call_their_orders_requests_and_quotes_survives() -> None:
+    engine = busy_engine(0)
+    state = engine.state
+    requester, maker = list(state.members)[:2]
+    market = next(ticker for ticker, m in state.markets.items() if m.status == "active")
+
+    def do(command: c.Command) -> int:
+        sequence = state.sequence + 1
+        assert engine.apply(sequence, START_NS + sequence, command).rejection is None
+        return sequence
+
+    order = do(c.PlaceOrder(maker, 0, market, "rest", "buy", "yes", 100, 100, origin="NR/7"))
+    rfq = do(c.CreateRfq(requester, 0, market, 100, 0, False, False, "ask-1", "RT/8"))
+    quote = do(c.CreateQuote(maker, 0, rfq, 4000, 5000, False, False, "answer-1", "RFQ/9"))
+    do(c.AcceptQuote(requester, quote, "yes", "order-1", "RT/8"))
+
+    again = decode_state(encode_state(state, CHAIN), state_hash(state)).state
+    assert again.orders[order].origin == "NR/7"
+    assert (again.rfqs[rfq].client_rfq_id, again.rfqs[rfq].origin) == ("ask-1", "RT/8")
+    found = again.quotes[quote]
+    assert (found.client_quote_id, found.origin) == ("answer-1", "RFQ/9")
+    assert (found.rfq_client_order_id, found.rfq_order_origin) == ("order-1", "RT/8")
 
 
 def test_an_empty_state_comes_back() -> None:
