@@ -16,19 +16,19 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from pathlib import Path
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from augury import __version__
-from augury.app.data_directory import history_path, log_path, snapshots_path
+from augury.app.data_directory import history_path, log_path
 from augury.app.front import Front
 from augury.app.garbage import Collector
 from augury.app.health import Health
 from augury.app.maintenance import WeeklyMaintenance
 from augury.app.metrics import Metrics
+from augury.app.recovering import CatchUp, bring_back, open_history
 from augury.app.settings import Settings
 from augury.app.snapshotter import SnapshotError, Snapshotter, take_snapshot
 from augury.app.tls import Certificate, TlsError, certificate
@@ -40,7 +40,6 @@ from augury.app.tokens import (
 )
 from augury.codec.text import parse_rfc3339, rfc3339
 from augury.core import engine as core_engine
-from augury.core.applied import Applied
 from augury.core.engine import Engine
 from augury.gateways.auth import Authenticator
 from augury.gateways.http import OneWriteProtocol
@@ -52,7 +51,6 @@ from augury.gateways.rest.app import RestGateway
 from augury.gateways.settings import RestSettings, WebSocketSettings
 from augury.gateways.ws.app import WebSocketGateway
 from augury.gateways.ws.protocol import WebSocketProtocol
-from augury.log.snapshots import DirectorySnapshots
 from augury.log.sqlite import SqliteLog
 from augury.ports.clock import Clock
 from augury.ports.exchange import Unavailable
@@ -62,16 +60,13 @@ from augury.projections.market_stats import MarketStats
 from augury.projections.queries import HistoryQueries, HistoryUnavailable
 from augury.sequencer import Sequencer
 from augury.sequencer.clocks import RealClock, VirtualClock
-from augury.sequencer.recovery import RecoveryError, recover
+from augury.sequencer.recovery import RecoveryError
 
 if TYPE_CHECKING:
     from augury.app.living import WorldInForce
     from augury.app.world import World
 
 logger = logging.getLogger("augury.server")
-
-HISTORY_BEHIND_LIMIT: Final = 20_000
-"""History that lacks more records catches up while the exchange already trades."""
 
 BACKLOG: Final = 2048
 MOST_OPEN_FILES: Final = 65_536
@@ -189,29 +184,16 @@ class Server:
         """Bring the state back from snapshot and log, and history along with it."""
         began = time.perf_counter()
         self.history = self._open_history()
-        position: int | None = self.history.position
-        behind = self.log.last_sequence - self.history.position
-        if not self.history.is_open or behind > HISTORY_BEHIND_LIMIT:
-            position = None
-            logger.info("history is %d records behind and catches up meanwhile", behind)
-        snapshots = DirectorySnapshots(snapshots_path(self.settings.data))
         try:
-            engine, records = recover(
+            engine, self._recovered_from = bring_back(
+                self.settings.data,
                 self.log,
-                snapshots,
-                position,
-                verify_all=self.settings.verify_log,
+                self.history,
+                verify_log=self.settings.verify_log,
                 progress=_ProgressLines(),
             )
-            self._recovered_from = engine.state.sequence
-            if position is None:
-                for _ in records:
-                    pass
-            else:
-                self.history.load(records)
         except (LogError, RecoveryError) as error:
             raise StartError(str(error)) from None
-        self.history.expect(engine.state.sequence)
         logger.info(
             "recovered",
             extra={
@@ -226,14 +208,12 @@ class Server:
         settings = self.settings
         url = settings.history_url or f"sqlite:///{history_path(settings.data).absolute()}"
         try:
-            history = History(url, catch_up=_CatchUp(settings.data))
+            history = History(url, catch_up=CatchUp(settings.data))
         except Exception as error:
             # Whatever SQLAlchemy makes of an address that is none.
             raise StartError(f"history cannot be kept at {url!r}: {error}") from None
         self._closing.callback(history.close)
-        if history.open() and not history.belongs_to(self.log):
-            logger.warning("history tells of another past than the log; it is written anew")
-            history.reset()
+        open_history(history, self.log)
         return history
 
     def _clock(self, engine: Engine) -> Clock:
@@ -439,21 +419,6 @@ class Server:
 
 class _Listener(uvicorn.Server):
     """uvicorn's server without its signal handling: ``run`` below owns the signals."""
-
-
-class _CatchUp:
-    """Reads the log for a history that cannot be fed: a second reader, a second engine."""
-
-    def __init__(self, data: Path) -> None:
-        self._data = data
-
-    def __call__(self, position: int) -> Iterator[Applied]:
-        with contextlib.closing(SqliteLog(log_path(self._data), read_only=True)) as log:
-            snapshots = DirectorySnapshots(snapshots_path(self._data))
-            _, records = recover(log, snapshots, position, verify_all=False)
-            for applied in records:
-                if applied.sequence > position:
-                    yield applied
 
 
 class _ProgressLines:

@@ -91,7 +91,8 @@ class Sequencer:
     ``engine`` must stand where ``log`` ends. ``batch_limit`` and ``batch_bytes_limit`` bound one
     flush, ``waiting_limit`` what may wait (urgent commands: twice as much). ``on_defect`` is called
     when the core fails to apply a durable record: state and log no longer agree, so the default is
-    to end the process at once, with everything acknowledged so far safe in the log.
+    to end the process at once, with everything acknowledged so far safe in the log. ``appender``
+    makes what waits for the disk; it is there for a simulated one.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Sequencer:
         batch_bytes_limit: int = 4 << 20,
         waiting_limit: int = 10_000,
         on_defect: Callable[[BaseException], None] = _stop_the_process,
+        appender: Callable[[Log, asyncio.AbstractEventLoop], Appender] = Appender,
     ) -> None:
         if log.last_sequence != engine.state.sequence:
             raise ValueError(
@@ -116,6 +118,7 @@ class Sequencer:
         self._batch_bytes_limit = batch_bytes_limit
         self._waiting_limit = waiting_limit
         self._on_defect = on_defect
+        self._make_appender = appender
         self._listeners: list[Callable[[Applied], None]] = []
         self._urgent: deque[_Entry] = deque()
         self._queue: deque[_Entry] = deque()
@@ -211,7 +214,7 @@ class Sequencer:
     async def start(self) -> None:
         """Accept commands from now on, and let time pass."""
         self._loop = asyncio.get_running_loop()
-        self._appender = Appender(self._log, self._loop)
+        self._appender = self._make_appender(self._log, self._loop)
         self._accepting = True
         self._schedule_tick()
 
