@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from augury.testing import Member, RunningExchange, running_exchange
-from tests.node_programs import PACKAGES, Program, node, running
+from tests.node_programs import PACKAGES, Program, chromium, node, running
 from tests.ws_harness import ClientBooks
 from tests.ws_schemas import check_shape
 
@@ -123,6 +123,31 @@ def test_the_package_ws(market: Market, seed: int) -> None:
     command = (node(), "ws_books.mjs", *market.tickers)
     with running(*command, environment=market.environment(market.watcher)) as client:
         rebuild(market, client, seed + 1)
+
+
+@contextmanager
+def browser(market: Market, environment: dict[str, str], *tickers: str) -> Iterator[Program]:
+    """A page in Chromium, of an origin that is not the exchange's."""
+    given = {"AUGURY_WS": market.exchange.websocket_url, "CHROMIUM": chromium(), **environment}
+    with running(node(), "browser_books.mjs", *tickers, environment=given) as client:
+        yield client
+
+
+def test_a_browsers_own_socket_signed_in_its_query(market: Market, seed: int) -> None:
+    market.trade(random.Random(seed), 20)
+    with browser(market, market.environment(market.watcher), *market.tickers) as client:
+        rebuild(market, client, seed + 1)
+
+
+def test_a_browser_without_a_key_hears_what_is_public(market: Market) -> None:
+    with browser(market, {}) as client:
+        channels = [reported(client.line())["message"]["msg"]["channel"] for _ in range(2)]
+        assert channels == ["ticker", "trade"]
+        ticker = market.exchange.list_market()
+        market.traders[0].place(ticker, "buy", "yes", 1, 40)
+        market.traders[1].place(ticker, "sell", "yes", 1, 40)
+        trade = client.read_until(lambda line: reported(line)["message"]["type"] == "trade")
+        assert json.loads(trade)["message"]["msg"]["market_ticker"] == ticker
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from websockets.asyncio.client import connect
@@ -46,9 +47,11 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 # --- getting in --------------------------------------------------------------------------------
 
 
-async def refusal(server: RunningGateway, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
+async def refusal(
+    server: RunningGateway, headers: dict[str, str], query: str = ""
+) -> tuple[int, dict[str, Any]]:
     with pytest.raises(InvalidStatus) as refused:
-        async with connect(server.url, additional_headers=headers):
+        async with connect(f"{server.url}?{query}", additional_headers=headers):
             pass
     response = refused.value.response
     assert response.headers["content-type"] == "application/json"
@@ -96,6 +99,45 @@ async def test_bad_credentials_are_answered_with_401_before_the_socket_opens(
         assert server.gateway.connections == 0
     # A refusal is the client's fault; it must not look like one of the server.
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_a_browser_puts_its_credentials_into_the_query(gate: DirectGate) -> None:
+    """Pages cannot give their sockets headers; what is signed stays the same."""
+    _, signer = gate.add_member("trader@example.com")
+    headers = signer.headers("GET", PATH)
+    query = urlencode(headers)
+    unescaped = "&".join(f"{name}={value}" for name, value in headers.items())
+    small = urlencode({name.lower(): value for name, value in headers.items()})
+    legacy = urlencode({**headers, "KALSHI-API-PROFILE": "legacy"})
+    async with serve(gate, WebSocketSettings(anonymous=False)) as server:
+        for given in (query, unescaped, small, legacy):
+            async with connect(f"{server.url}?{given}") as socket:
+                client = NetworkClient(socket)
+                assert (await client.subscribe("fill"))["type"] == "subscribed"
+                (connection,) = server.gateway._connections
+                assert connection.profile == ("legacy" if given is legacy else "3.6")
+            await until(lambda: server.gateway.connections == 0)
+
+
+async def test_wrong_credentials_in_the_query_are_refused_as_in_headers(gate: DirectGate) -> None:
+    _, signer = gate.add_member("trader@example.com")
+    good = signer.headers("GET", PATH)
+    # The signature does not cover the query, here as everywhere.
+    wrong = signer.headers("GET", f"{PATH}/{urlencode(good)}")
+    key = "KALSHI-ACCESS-KEY"
+    async with serve(gate) as server:
+        for query, headers, code in (
+            (urlencode(wrong), {}, "invalid_signature"),
+            (urlencode({key: good[key]}), {}, "unauthorized"),
+            (urlencode({**good, key: "\u20ac"}), {}, "unauthorized"),
+            # Whoever sends a header means it: the query does not fill in what is missing.
+            (urlencode(good), {key: good[key]}, "unauthorized"),
+            (urlencode(good), wrong, "invalid_signature"),
+        ):
+            status, body = await refusal(server, headers, query)
+            assert (status, body["code"]) == (401, code)
+        async with connect(f"{server.url}?unknown=1&kalshi=2") as socket:
+            assert (await NetworkClient(socket).subscribe("fill"))["msg"]["code"] == 9
 
 
 async def test_a_setting_demands_authentication_always(gate: DirectGate) -> None:

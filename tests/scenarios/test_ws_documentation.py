@@ -55,6 +55,12 @@ def test_the_messages_shown_have_the_published_shapes(page: str) -> None:
         check_shape(message)
 
 
+def test_the_signing_page_is_the_one_that_a_browser_runs(page: str, repository: Path) -> None:
+    """``tests/compat/test_websocket_clients.py`` opens it in Chromium."""
+    (shown,) = re.findall(r"```js\n(.*?)```", page, re.DOTALL)
+    assert shown in (repository / "tests" / "node" / "page.mjs").read_text(encoding="utf-8")
+
+
 def test_the_first_stream_runs_as_it_is_written(
     page: str, tmp_path: Path, augury_exchange: RunningExchange
 ) -> None:

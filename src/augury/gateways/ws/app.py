@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -45,6 +46,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 PATH: Final = "/trade-api/ws/v2"
 
 _SIGNED_HEADERS: Final = (KEY_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
+_IN_QUERY: Final = frozenset((*_SIGNED_HEADERS, PROFILE_HEADER))
 _ANONYMOUS: Final = Principal(0, 0, frozenset(), "")
 _log: Final = logging.getLogger("augury.gateways.ws")
 
@@ -105,7 +107,7 @@ class WebSocketGateway:
         await receive()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
-            principal, profile = self._identify(headers, scope)
+            principal, profile = self._identify(_with_query(headers, scope), scope)
             place = principal.member_id or _address(scope)
             self._take_place(place, principal.member_id)
         except ApiError as error:
@@ -194,6 +196,24 @@ class WebSocketGateway:
             self._places[place] = left
         else:
             del self._places[place]
+
+
+def _with_query(headers: dict[bytes, bytes], scope: Scope) -> dict[bytes, bytes]:
+    """The headers, with those of ours that a browser had to put into the query.
+
+    A page cannot give its socket headers. The signature never covers the query, so what is signed
+    is the same. A request that brings any signed header is taken at its headers' word.
+    """
+    query: bytes = scope.get("query_string") or b""
+    if not query or any(name in headers for name in _SIGNED_HEADERS):
+        return headers
+    found: dict[bytes, bytes] = {}
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        header = name.lower().encode("latin-1", "replace")
+        if header in _IN_QUERY:
+            # Base64 has no spaces: there was a + that nobody has escaped.
+            found[header] = value.replace(" ", "+").encode("latin-1", "replace")
+    return {**found, **headers}
 
 
 def _address(scope: Scope) -> str:
