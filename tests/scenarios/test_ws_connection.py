@@ -24,7 +24,14 @@ from augury.client.signing import Signer
 from augury.core.commands import CancelOrder, RemoveApiKey
 from augury.gateways.settings import WebSocketSettings
 from augury.gateways.ws.app import PATH
-from tests.ws_harness import RAIN, DirectGate, RunningGateway, serve, weather_gate
+from tests.ws_harness import (
+    RAIN,
+    DirectGate,
+    NetworkClient,
+    RunningGateway,
+    serve,
+    weather_gate,
+)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["asyncio", "uvloop"])
