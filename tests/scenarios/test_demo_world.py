@@ -8,6 +8,8 @@ from typing import Any
 import psutil
 import pytest
 
+from augury.app.auditing import audit_log
+from augury.app.data_directory import log_path
 from augury.client import Books, Connected, Disconnected
 from augury.testing import RunningExchange, running_exchange, wait_until
 
@@ -102,6 +104,11 @@ def test_minutes_after_its_start_the_demo_lives():
         wait_until(
             lambda: len(trades(exchange)) > count, seconds=60, pause=0.25, what="no new trades"
         )
+
+        # And somebody who reads nothing but the log comes to the same figures, to the last cent.
+        findings = audit_log(log_path(exchange.settings.data))
+        assert findings.difference is None, str(findings.difference)
+        assert findings.fills >= 2 * count
 
 
 @pytest.mark.slow

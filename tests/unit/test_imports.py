@@ -26,7 +26,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "gateways": {"core", "ports", "codec", "projections"},
     # The client speaks the public protocol from outside; it works against any exchange that does.
     "client": set(),
+    # The auditor does the exchange's sums a second time and may share nothing with it.
+    "audit": set(),
     "app": {
+        "audit",
         "client",
         "codec",
         "core",
@@ -390,6 +393,8 @@ def test_tables_name_only_what_exists() -> None:
         ("augury.gateways.rest.orders", "from ...app import cli"),
         ("augury.projections.history", "import augury.gateways.rest"),
         ("augury.log.sqlite", "from augury.app.settings import Settings"),
+        ("augury.audit.fees", "from augury.core import fees"),
+        ("augury.audit.reading", "from augury.log import records"),
         ("augury.newcomer.thing", "import augury.core"),
     ],
 )

@@ -7,6 +7,7 @@ import typer
 
 from augury import __version__, core
 from augury.app import (
+    audit_commands,
     exchange_commands,
     first_request,
     history_commands,
@@ -87,6 +88,7 @@ listing_commands.register(application)
 exchange_commands.register(application)
 terms_commands.register(application)
 log_commands.register(application)
+audit_commands.register(application)
 history_commands.register(application)
 application.add_typer(world_commands.world_app, name="world")
 
