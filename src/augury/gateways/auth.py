@@ -74,9 +74,21 @@ class _KnownKey:
 
     def __init__(self, key: ApiKey) -> None:
         self.public_key = load_public_key(key.public_key_pem)
-        self.principal = Principal(
-            key.member_id, key.id, _granted(key.scopes), key.profile, key.subaccount
-        )
+        self.principal = principal_of(key)
+
+
+def principal_of(key: ApiKey) -> Principal:
+    """Who signs with ``key``, and what they may do."""
+    return Principal(key.member_id, key.id, _granted(key.scopes), key.profile, key.subaccount)
+
+
+def _is_signed(known: _KnownKey, signature_text: bytes, content: bytes) -> bool:
+    try:
+        signature = b64decode(signature_text, validate=True)
+        known.public_key.verify(signature, content, _PADDING, _HASH)
+    except (Base64Error, InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def _granted(scopes: Iterable[str]) -> frozenset[str]:
@@ -134,17 +146,20 @@ class Authenticator:
                 f"the timestamp is more than {self._window_ms // 1000} seconds away from the"
                 " server's time",
             )
-        try:
-            signature = b64decode(signature_text, validate=True)
-            known.public_key.verify(
-                signature, timestamp + method.encode() + path.encode(), _PADDING, _HASH
-            )
-        except (Base64Error, InvalidSignature, ValueError):
+        if not _is_signed(known, signature_text, timestamp + method.encode() + path.encode()):
             raise AuthenticationError(
                 "invalid_signature",
                 "the signature does not match the timestamp, the method and the path",
-            ) from None
+            )
         return known.principal
+
+    def principal(self, key_text: bytes) -> Principal:
+        """Whose key this is. Raises ``AuthenticationError``; proves nothing about the caller."""
+        return self._find(key_text).principal
+
+    def has_signed(self, key_text: bytes, signature_text: bytes, content: bytes) -> bool:
+        """Whether the owner of a known key has signed ``content`` (base64, RSA-PSS, SHA-256)."""
+        return _is_signed(self._find(key_text), signature_text, content)
 
     def _find(self, key_text: bytes) -> _KnownKey:
         state: Exchange = self._gate.state

@@ -92,3 +92,21 @@ class WebSocketSettings:
     """Budget of one connection; each market that a command names costs as much as a command."""
     markets_per_connection: int = 500_000
     """Explicitly named markets over all subscriptions of one connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixSettings:
+    """Choices of the FIX gateway; the defaults are those of fix.md. Times are seconds."""
+
+    sender: Literal["target", "Kalshi"] = "target"
+    """SenderCompID of the server's messages: the client's TargetCompID, or the later constant."""
+    sending_time_tolerance: int = 120
+    """How far SendingTime may be from real time; the later service allows 30."""
+    logon_timeout: float = 10.0
+    """How long a connection may stay without a Logon."""
+    connections: int = 2_000
+    """Connections at once over all kinds of sessions."""
+    queue_bytes: int = 8 * 1024 * 1024
+    """What may wait for a slow reader, beyond what the operating system buffers."""
+    messages_under_way: int = 1_000
+    """Application messages of one connection that may wait for the exchange at once."""
