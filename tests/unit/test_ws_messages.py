@@ -129,6 +129,7 @@ async def test_one_trade_on_every_channel_in_the_decided_order(
             "outcome_side": "no",
             "book_side": "ask",
             "fee_cost": "0.0700",
+            "exchange_index": 0,
             "ts": applied.time_ns // SECOND,
             "ts_ms": applied.time_ns // 1_000_000,
             "client_order_id": "take",
@@ -564,6 +565,7 @@ async def test_a_market_is_announced_with_its_metadata(
         "market_ticker": "HAIL-26MAR02-B5.5",
         "open_ts": START_NS // SECOND,
         "close_ts": START_NS // SECOND + 86_400,
+        "exchange_index": 0,
         "additional_metadata": {
             "name": "Weather tomorrow",
             "title": "Hail?",

@@ -8,7 +8,7 @@ merged, and an integer delta is the difference of rounded totals, so a client th
 deltas to an integer snapshot arrives at the next integer snapshot.
 """
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -24,19 +24,50 @@ from augury.codec.text import (
 from augury.core.events import LevelChanged
 from augury.core.state import Market
 from augury.core.units import BID, PRICE_ONE
+from augury.gateways.ws.fields import (
+    Cents,
+    ClientOrderId,
+    Count,
+    CountFp,
+    MarketId,
+    MarketTicker,
+    Maybe,
+    Milliseconds,
+    PriceDollars,
+    Side,
+    SignedCount,
+    SignedCountFp,
+    Subaccount,
+    Time,
+    about,
+)
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class _Snapshot(msgspec.Struct):
-    market_ticker: str
-    market_id: str
-    yes: list[tuple[int, int]] | UnsetType = UNSET
-    yes_dollars: list[tuple[str, int]] | UnsetType = UNSET
-    yes_dollars_fp: list[tuple[str, str]] | UnsetType = UNSET
-    no: list[tuple[int, int]] | UnsetType = UNSET
-    no_dollars: list[tuple[str, int]] | UnsetType = UNSET
-    no_dollars_fp: list[tuple[str, str]] | UnsetType = UNSET
+class Snapshot(msgspec.Struct):
+    """A whole book. Levels ascend by price; the keys of a side without orders are absent.
+
+    Both sides are bids: an offer to sell YES at 0.47 is a NO bid at 0.53, or is shown at 0.47 when
+    the subscription asked for `use_yes_price`.
+    """
+
+    market_ticker: MarketTicker
+    market_id: MarketId
+    yes: Maybe[Annotated[list[tuple[Cents, Count]], about("YES bids: cents, contracts.")]] = UNSET
+    yes_dollars: Maybe[
+        Annotated[list[tuple[PriceDollars, Count]], about("YES bids: dollars, whole contracts.")]
+    ] = UNSET
+    yes_dollars_fp: Maybe[
+        Annotated[list[tuple[PriceDollars, CountFp]], about("YES bids: dollars, contracts. Exact.")]
+    ] = UNSET
+    no: Maybe[Annotated[list[tuple[Cents, Count]], about("NO bids: cents, contracts.")]] = UNSET
+    no_dollars: Maybe[
+        Annotated[list[tuple[PriceDollars, Count]], about("NO bids: dollars, whole contracts.")]
+    ] = UNSET
+    no_dollars_fp: Maybe[
+        Annotated[list[tuple[PriceDollars, CountFp]], about("NO bids: dollars, contracts. Exact.")]
+    ] = UNSET
 
 
 def snapshot(market: Market, market_id: str, use_yes_price: bool) -> bytes:
@@ -56,7 +87,7 @@ def snapshot_of(
     if not use_yes_price:
         asks = [(PRICE_ONE - price, quantity) for price, quantity in reversed(asks)]
     return _encode(
-        _Snapshot(
+        Snapshot(
             ticker,
             market_id,
             _cents(bids),
@@ -93,16 +124,24 @@ def _fixed_point(levels: list[tuple[int, int]]) -> list[tuple[str, str]] | Unset
     return found or UNSET
 
 
-class _Delta(msgspec.Struct):
-    market_ticker: str
-    market_id: str
-    price: int
-    price_dollars: str
-    delta: int
-    delta_fp: str
-    side: str
-    ts: str
-    ts_ms: int
+class Delta(msgspec.Struct):
+    """The resting total of one price level has changed; added to the book it gives the new one."""
+
+    market_ticker: MarketTicker
+    market_id: MarketId
+    price: Annotated[Cents, about("The level in cents.")]
+    price_dollars: Annotated[PriceDollars, about("The level, in the price of its side.")]
+    delta: Annotated[SignedCount, about("Change of the rounded total; may be 0.")]
+    delta_fp: Annotated[SignedCountFp, about("Change of the total, never 0.")]
+    side: Annotated[Side, about("Side of the book.")]
+    ts: Time
+    ts_ms: Milliseconds
+    client_order_id: Maybe[
+        Annotated[ClientOrderId, about("Only when an own order caused the change.")]
+    ] = UNSET
+    subaccount: Maybe[
+        Annotated[Subaccount, about("Only when an own order in a subaccount caused it.")]
+    ] = UNSET
 
 
 def delta(event: LevelChanged, market_id: str, time_ns: int, use_yes_price: bool) -> bytes:
@@ -110,7 +149,7 @@ def delta(event: LevelChanged, market_id: str, time_ns: int, use_yes_price: bool
     is_bid = event.direction == BID
     price = event.price if is_bid or use_yes_price else PRICE_ONE - event.price
     return _encode(
-        _Delta(
+        Delta(
             event.market_ticker,
             market_id,
             price_cents(price),

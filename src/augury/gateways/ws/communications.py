@@ -4,10 +4,10 @@ Requests are shown to everybody, without saying whose they are while they are op
 shown to their two parties, each of which sees its own subaccount and order and no other.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from augury.codec.text import (
     centicents,
@@ -21,30 +21,50 @@ from augury.codec.text import (
 from augury.core.events import QuoteUpdated, RfqUpdated
 from augury.core.state import FIRST_SUBTRADER, Market
 from augury.gateways.quoting import communications_id, maker_client_order_id
+from augury.gateways.ws.fields import (
+    CentiCents,
+    Cents,
+    ClientOrderId,
+    CollectionTicker,
+    Count,
+    CountFp,
+    Dollars,
+    EventTicker,
+    Id,
+    MarketTicker,
+    Maybe,
+    PriceDollars,
+    Pseudonym,
+    Side,
+    Subaccount,
+    Time,
+    about,
+)
+from augury.gateways.ws.lifecycle import Leg
 from augury.gateways.ws.messages import public_id
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class _Leg(msgspec.Struct):
-    event_ticker: str
-    market_ticker: str
-    side: str
+class Rfq(msgspec.Struct):
+    """A request for quotes, when it is made and when it is over, for whatever reason."""
 
-
-class _Rfq(msgspec.Struct):
-    id: str
-    creator_id: str
-    market_ticker: str
-    event_ticker: str
-    contracts: int | UnsetType = UNSET
-    contracts_fp: str | UnsetType = UNSET
-    target_cost: int | UnsetType = UNSET
-    target_cost_dollars: str | UnsetType = UNSET
-    created_ts: str | UnsetType = UNSET
-    deleted_ts: str | UnsetType = UNSET
-    mve_collection_ticker: str | UnsetType = UNSET
-    mve_selected_legs: list[_Leg] | UnsetType = UNSET
+    id: Annotated[Id, about("The request.")]
+    creator_id: Annotated[Pseudonym, about("Empty while it is open, then whose it was.")]
+    market_ticker: MarketTicker
+    event_ticker: EventTicker
+    contracts: Maybe[Annotated[Count, about("How many contracts it asks for.")]] = UNSET
+    contracts_fp: Maybe[Annotated[CountFp, about("How many contracts it asks for.")]] = UNSET
+    target_cost: Maybe[Annotated[CentiCents, about("What it wants to spend instead.")]] = UNSET
+    target_cost_dollars: Maybe[Annotated[Dollars, about("What it wants to spend instead.")]] = UNSET
+    created_ts: Maybe[Annotated[Time, about("On `rfq_created`.")]] = UNSET
+    deleted_ts: Maybe[Annotated[Time, about("On `rfq_deleted`.")]] = UNSET
+    mve_collection_ticker: Maybe[
+        Annotated[CollectionTicker, about("Collection of a combo; on `rfq_created`.")]
+    ] = UNSET
+    mve_selected_legs: Maybe[Annotated[list[Leg], about("Legs of a combo; on `rfq_created`.")]] = (
+        UNSET
+    )
 
 
 def rfq_created(event: RfqUpdated, market: Market | None) -> bytes:
@@ -53,7 +73,7 @@ def rfq_created(event: RfqUpdated, market: Market | None) -> bytes:
     message.created_ts = rfc3339(event.created_ns)
     if market is not None and market.collection_ticker:
         message.mve_collection_ticker = market.collection_ticker
-        message.mve_selected_legs = [_Leg(*leg) for leg in market.legs]
+        message.mve_selected_legs = [Leg(*leg) for leg in market.legs]
     return _encode(message)
 
 
@@ -64,8 +84,8 @@ def rfq_deleted(event: RfqUpdated) -> bytes:
     return _encode(message)
 
 
-def _rfq(event: RfqUpdated, creator_id: str) -> _Rfq:
-    message = _Rfq(
+def _rfq(event: RfqUpdated, creator_id: str) -> Rfq:
+    message = Rfq(
         public_id("rfq", event.rfq_id), creator_id, event.market_ticker, event.event_ticker
     )
     if event.quantity:
@@ -77,28 +97,40 @@ def _rfq(event: RfqUpdated, creator_id: str) -> _Rfq:
     return message
 
 
-class _Quote(msgspec.Struct):
-    quote_id: str
-    rfq_id: str
-    quote_creator_id: str
-    rfq_creator_id: str
-    market_ticker: str
-    event_ticker: str
-    yes_bid: int
-    no_bid: int
-    yes_bid_dollars: str
-    no_bid_dollars: str
-    yes_contracts_offered: int
-    no_contracts_offered: int
-    yes_contracts_offered_fp: str
-    no_contracts_offered_fp: str
-    rfq_target_cost: int | UnsetType = UNSET
-    rfq_target_cost_dollars: str | UnsetType = UNSET
-    accepted_side: str | UnsetType = UNSET
-    contracts_accepted: int | UnsetType = UNSET
-    contracts_accepted_fp: str | UnsetType = UNSET
-    created_ts: str | UnsetType = UNSET
-    subaccount: int | UnsetType = UNSET
+class Quote(msgspec.Struct):
+    """An answer to a request, shown to its maker and to whoever asked."""
+
+    quote_id: Annotated[Id, about("The quote.")]
+    rfq_id: Annotated[Id, about("The request that it answers.")]
+    quote_creator_id: Annotated[Pseudonym, about("Whose quote it is.")]
+    rfq_creator_id: Annotated[Pseudonym, about("Empty until the quote is executed.")]
+    market_ticker: MarketTicker
+    event_ticker: EventTicker
+    yes_bid: Annotated[Cents, about("What the maker pays for YES, in cents; 0 for nothing.")]
+    no_bid: Annotated[Cents, about("What the maker pays for NO, in cents; 0 for nothing.")]
+    yes_bid_dollars: Annotated[PriceDollars, about("What the maker pays for YES.")]
+    no_bid_dollars: Annotated[PriceDollars, about("What the maker pays for NO.")]
+    yes_contracts_offered: Annotated[Count, about("Contracts at the YES bid.")]
+    no_contracts_offered: Annotated[Count, about("Contracts at the NO bid.")]
+    yes_contracts_offered_fp: Annotated[CountFp, about("Contracts at the YES bid.")]
+    no_contracts_offered_fp: Annotated[CountFp, about("Contracts at the NO bid.")]
+    rfq_target_cost: Maybe[
+        Annotated[CentiCents, about("When the request named what to spend.")]
+    ] = UNSET
+    rfq_target_cost_dollars: Maybe[
+        Annotated[Dollars, about("When the request named what to spend.")]
+    ] = UNSET
+    accepted_side: Maybe[
+        Annotated[Side, about("The bid that was accepted; on `quote_accepted`.")]
+    ] = UNSET
+    contracts_accepted: Maybe[
+        Annotated[Count, about("On `quote_accepted`, when the request was for contracts.")]
+    ] = UNSET
+    contracts_accepted_fp: Maybe[
+        Annotated[CountFp, about("On `quote_accepted`, when the request was for contracts.")]
+    ] = UNSET
+    created_ts: Maybe[Annotated[Time, about("On `quote_created`.")]] = UNSET
+    subaccount: Maybe[Annotated[Subaccount, about("The receiver's own, unless it is 0.")]] = UNSET
 
 
 def quote_created(event: QuoteUpdated, subaccount: int) -> bytes:
@@ -118,8 +150,8 @@ def quote_accepted(event: QuoteUpdated, subaccount: int) -> bytes:
     return _encode(message)
 
 
-def _quote(event: QuoteUpdated, subaccount: int) -> _Quote:
-    message = _Quote(
+def _quote(event: QuoteUpdated, subaccount: int) -> Quote:
+    message = Quote(
         public_id("quote", event.quote_id),
         public_id("rfq", event.rfq_id),
         communications_id(event.member_id),
@@ -142,16 +174,18 @@ def _quote(event: QuoteUpdated, subaccount: int) -> _Quote:
     return message
 
 
-class _Executed(msgspec.Struct):
-    quote_id: str
-    rfq_id: str
-    quote_creator_id: str
-    rfq_creator_id: str
-    order_id: str
-    client_order_id: str
-    market_ticker: str
-    executed_ts: str
-    subaccount: int | UnsetType = UNSET
+class ExecutedQuote(msgspec.Struct):
+    """A quote became a trade. Each party is told its own order."""
+
+    quote_id: Annotated[Id, about("The quote.")]
+    rfq_id: Annotated[Id, about("The request that it answered.")]
+    quote_creator_id: Annotated[Pseudonym, about("Whose quote it was.")]
+    rfq_creator_id: Annotated[Pseudonym, about("Whose request it was.")]
+    order_id: Annotated[Id, about("The receiver's own order, as in its fills.")]
+    client_order_id: Annotated[ClientOrderId, about("Of that order; empty for who asked.")]
+    market_ticker: MarketTicker
+    executed_ts: Time
+    subaccount: Maybe[Annotated[Subaccount, about("The receiver's own, unless it is 0.")]] = UNSET
 
 
 def quote_executed_for_maker(event: QuoteUpdated) -> bytes:
@@ -168,7 +202,7 @@ def quote_executed_for_requester(event: QuoteUpdated) -> bytes:
 
 def _executed(event: QuoteUpdated, order_id: int, client_order_id: str, subaccount: int) -> bytes:
     return _encode(
-        _Executed(
+        ExecutedQuote(
             public_id("quote", event.quote_id),
             public_id("rfq", event.rfq_id),
             communications_id(event.member_id),
@@ -182,6 +216,6 @@ def _executed(event: QuoteUpdated, order_id: int, client_order_id: str, subaccou
     )
 
 
-def _shown(subaccount: int) -> int | UnsetType:
+def _shown(subaccount: int) -> Maybe[int]:
     """Neither the primary account nor a clearing member's customer goes by a number."""
     return subaccount if 0 < subaccount < FIRST_SUBTRADER else UNSET

@@ -12,9 +12,10 @@ from typing import Final
 
 from augury.gateways.settings import WebSocketSettings
 from augury.gateways.ws.channels import Channel
-from augury.gateways.ws.errors import BUFFER_OVERFLOW, TEXTS
+from augury.gateways.ws.errors import BUFFER_OVERFLOW, TEXTS, CommandError
 from augury.gateways.ws.frames import text_frame
 from augury.gateways.ws.protocol import Socket
+from augury.gateways.ws.replies import refused
 from augury.gateways.ws.sharding import Shard
 
 CLOSE_POLICY: Final = 1008
@@ -25,10 +26,7 @@ CLOSE_INTERNAL_ERROR: Final = 1011
 WRITE_SIZE: Final = 128 * 1024
 """How much is handed to the transport before asking whether it has had enough."""
 
-_OVERFLOW: Final = text_frame(
-    b'{"type":"error","msg":{"code":%d,"msg":"%b"}}'
-    % (BUFFER_OVERFLOW, TEXTS[BUFFER_OVERFLOW].encode())
-)
+_OVERFLOW: Final = text_frame(refused(None, None, CommandError(BUFFER_OVERFLOW)))
 
 
 class Subscription:

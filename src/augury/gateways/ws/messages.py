@@ -1,4 +1,4 @@
-"""The ``msg`` objects of all channels but the book (websocket.md, sections 5 to 14).
+"""The ``msg`` objects of trading, but for the book (websocket.md, sections 5 to 9, 13 and 14).
 
 Each function turns an event, or a market as it stands, into the JSON bytes that all receivers
 share. Fields come as twins, legacy integers beside dollar and count strings (compat.md,
@@ -6,10 +6,10 @@ section 1); integers are rounded as there. Nothing here knows who is subscribed.
 """
 
 from functools import lru_cache
-from typing import Any, Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from augury.codec.ids import format_id
 from augury.codec.text import (
@@ -18,27 +18,47 @@ from augury.codec.text import (
     count_fp,
     dollars,
     milliseconds,
-    parse_rfc3339,
     price_cents,
     price_dollars,
     rfc3339,
     seconds,
 )
 from augury.core.events import (
-    ComboLookedUp,
-    EventCreated,
-    MarketCreated,
-    MarketDetermined,
     OrderFilled,
     OrderGroupUpdated,
     OrderUpdated,
     PositionChanged,
     TradeExecuted,
 )
-from augury.core.state import Exchange
 from augury.core.units import BID, PRICE_ONE, direction_of
-from augury.gateways import combos
-from augury.gateways.profiles import CURRENT, market_result
+from augury.gateways.ws.fields import (
+    EXCHANGE_INDEX,
+    Action,
+    BookSide,
+    CentiCents,
+    Cents,
+    ClientOrderId,
+    Count,
+    CountFp,
+    Dollars,
+    ExchangeIndex,
+    HalfDollars,
+    Id,
+    MarketId,
+    MarketTicker,
+    Maybe,
+    Milliseconds,
+    PriceDollars,
+    Seconds,
+    Side,
+    SignedCount,
+    SignedCountFp,
+    Subaccount,
+    Time,
+    UserId,
+    about,
+    one_of,
+)
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -76,34 +96,38 @@ class Quote(msgspec.Struct, frozen=True):
     open_interest: int
 
 
-class _Ticker(msgspec.Struct):
-    market_ticker: str
-    market_id: str
-    price: int
-    yes_bid: int
-    yes_ask: int
-    price_dollars: str
-    yes_bid_dollars: str
-    yes_ask_dollars: str
-    no_bid_dollars: str
-    yes_bid_size_fp: str
-    yes_ask_size_fp: str
-    last_trade_size_fp: str
-    volume: int
-    volume_fp: str
-    open_interest: int
-    open_interest_fp: str
-    dollar_volume: int
-    dollar_open_interest: int
-    ts: int
-    ts_ms: int
-    time: str
+class Ticker(msgspec.Struct):
+    """The whole quote of a market. A later message makes an earlier one superfluous."""
+
+    market_ticker: MarketTicker
+    market_id: MarketId
+    price: Annotated[Cents, about("Price of the last trade in cents; 0 before the first.")]
+    yes_bid: Annotated[Cents, about("Best YES bid in cents; 0 when there is none.")]
+    yes_ask: Annotated[Cents, about("Best YES ask in cents; 100 when there is none.")]
+    price_dollars: Annotated[PriceDollars, about("Price of the last trade.")]
+    yes_bid_dollars: Annotated[PriceDollars, about("Best YES bid.")]
+    yes_ask_dollars: Annotated[PriceDollars, about("Best YES ask.")]
+    no_bid_dollars: Annotated[PriceDollars, about("Best NO bid: a dollar less the YES ask.")]
+    yes_bid_size_fp: Annotated[CountFp, about("Contracts at the best YES bid.")]
+    yes_ask_size_fp: Annotated[CountFp, about("Contracts at the best YES ask.")]
+    last_trade_size_fp: Annotated[CountFp, about("Contracts of the last trade.")]
+    volume: Annotated[Count, about("Contracts traded so far.")]
+    volume_fp: Annotated[CountFp, about("Contracts traded so far.")]
+    open_interest: Annotated[Count, about("Contracts that exist: held on either side.")]
+    open_interest_fp: Annotated[CountFp, about("Contracts that exist: held on either side.")]
+    dollar_volume: Annotated[HalfDollars, about("Volume in half dollars per contract.")]
+    dollar_open_interest: Annotated[
+        HalfDollars, about("Open interest in half dollars per contract.")
+    ]
+    ts: Seconds
+    ts_ms: Milliseconds
+    time: Time
 
 
 def ticker(market_ticker: str, market_id: str, quote: Quote, time_ns: int) -> bytes:
     """``ticker``: the whole quote, so that a later message makes an earlier one superfluous."""
     return _encode(
-        _Ticker(
+        Ticker(
             market_ticker,
             market_id,
             price_cents(quote.last_price),
@@ -129,22 +153,36 @@ def ticker(market_ticker: str, market_id: str, quote: Quote, time_ns: int) -> by
     )
 
 
-class _TickerV2(msgspec.Struct):
-    market_ticker: str
-    market_id: str
-    price: int | UnsetType = UNSET
-    price_dollars: str | UnsetType = UNSET
-    volume_delta: int | UnsetType = UNSET
-    volume_delta_fp: str | UnsetType = UNSET
-    open_interest_delta: int | UnsetType = UNSET
-    open_interest_delta_fp: str | UnsetType = UNSET
-    dollar_volume_delta: int | UnsetType = UNSET
-    dollar_open_interest_delta: int | UnsetType = UNSET
-    yes_bid: int | UnsetType = UNSET
-    yes_bid_dollars: str | UnsetType = UNSET
-    yes_ask: int | UnsetType = UNSET
-    yes_ask_dollars: str | UnsetType = UNSET
-    ts: int = 0
+class TickerV2(msgspec.Struct, kw_only=True):
+    """What has changed: a trade with the volume, or the best prices. The rest is absent."""
+
+    market_ticker: MarketTicker
+    market_id: MarketId
+    price: Maybe[Annotated[Cents, about("Price of the last trade in cents.")]] = UNSET
+    price_dollars: Maybe[Annotated[PriceDollars, about("Price of the last trade.")]] = UNSET
+    volume_delta: Maybe[Annotated[Count, about("Contracts traded since the message before.")]] = (
+        UNSET
+    )
+    volume_delta_fp: Maybe[
+        Annotated[CountFp, about("Contracts traded since the message before.")]
+    ] = UNSET
+    open_interest_delta: Maybe[Annotated[SignedCount, about("Change of the open interest.")]] = (
+        UNSET
+    )
+    open_interest_delta_fp: Maybe[
+        Annotated[SignedCountFp, about("Change of the open interest.")]
+    ] = UNSET
+    dollar_volume_delta: Maybe[Annotated[HalfDollars, about("Change of the dollar volume.")]] = (
+        UNSET
+    )
+    dollar_open_interest_delta: Maybe[
+        Annotated[int, about("Change of the dollar open interest.")]
+    ] = UNSET
+    yes_bid: Maybe[Annotated[Cents, about("Best YES bid in cents; 0 for none.")]] = UNSET
+    yes_bid_dollars: Maybe[Annotated[PriceDollars, about("Best YES bid.")]] = UNSET
+    yes_ask: Maybe[Annotated[Cents, about("Best YES ask in cents; 100 for none.")]] = UNSET
+    yes_ask_dollars: Maybe[Annotated[PriceDollars, about("Best YES ask.")]] = UNSET
+    ts: Seconds
 
 
 def ticker_v2(
@@ -156,13 +194,13 @@ def ticker_v2(
     """
     found = []
     if after.volume != before.volume:
-        message = _TickerV2(market_ticker, market_id, ts=seconds(time_ns))
+        message = TickerV2(market_ticker=market_ticker, market_id=market_id, ts=seconds(time_ns))
         message.price = price_cents(after.last_price)
         message.price_dollars = price_dollars(after.last_price)
         _set_volume_deltas(message, before, after)
         found.append(_encode(message))
     if after.bid_price != before.bid_price or after.ask_price != before.ask_price:
-        message = _TickerV2(market_ticker, market_id, ts=seconds(time_ns))
+        message = TickerV2(market_ticker=market_ticker, market_id=market_id, ts=seconds(time_ns))
         if after.bid_price != before.bid_price:
             message.yes_bid = price_cents(after.bid_price)
             message.yes_bid_dollars = price_dollars(after.bid_price)
@@ -175,7 +213,7 @@ def ticker_v2(
 
 def ticker_v2_snapshot(market_ticker: str, market_id: str, quote: Quote, time_ns: int) -> bytes:
     """The initial state on request: price, bid and ask with zero deltas."""
-    message = _TickerV2(market_ticker, market_id, ts=seconds(time_ns))
+    message = TickerV2(market_ticker=market_ticker, market_id=market_id, ts=seconds(time_ns))
     message.price = price_cents(quote.last_price)
     message.price_dollars = price_dollars(quote.last_price)
     _set_volume_deltas(message, quote, quote)
@@ -186,7 +224,7 @@ def ticker_v2_snapshot(market_ticker: str, market_id: str, quote: Quote, time_ns
     return _encode(message)
 
 
-def _set_volume_deltas(message: _TickerV2, before: Quote, after: Quote) -> None:
+def _set_volume_deltas(message: TickerV2, before: Quote, after: Quote) -> None:
     message.volume_delta = count_floor(after.volume) - count_floor(before.volume)
     message.volume_delta_fp = count_fp(after.volume - before.volume)
     message.open_interest_delta = count_floor(after.open_interest) - count_floor(
@@ -204,21 +242,23 @@ def _set_volume_deltas(message: _TickerV2, before: Quote, after: Quote) -> None:
 # --- trade and fill ----------------------------------------------------------------------------
 
 
-class _Trade(msgspec.Struct):
-    trade_id: str
-    market_ticker: str
-    yes_price: int
-    yes_price_dollars: str
-    no_price: int
-    no_price_dollars: str
-    count: int
-    count_fp: str
-    taker_side: str
-    taker_outcome_side: str
-    taker_book_side: str
-    is_block_trade: bool
-    ts: int
-    ts_ms: int
+class Trade(msgspec.Struct):
+    """One resting order matched. The two prices in cents always add up to 100."""
+
+    trade_id: Annotated[Id, about("The same as over REST, and in the fills of both sides.")]
+    market_ticker: MarketTicker
+    yes_price: Annotated[Cents, about("Price of YES in cents.")]
+    yes_price_dollars: Annotated[PriceDollars, about("Price of YES.")]
+    no_price: Annotated[Cents, about("Price of NO in cents: 100 less that of YES.")]
+    no_price_dollars: Annotated[PriceDollars, about("Price of NO.")]
+    count: Count
+    count_fp: CountFp
+    taker_side: Annotated[Side, about("The outcome that the taker bought.")]
+    taker_outcome_side: Annotated[Side, about("The outcome that the taker bought.")]
+    taker_book_side: Annotated[BookSide, about("The taker's direction in terms of YES.")]
+    is_block_trade: Annotated[bool, about("Whether it was agreed on outside of the book.")]
+    ts: Seconds
+    ts_ms: Milliseconds
 
 
 def trade(event: TradeExecuted, time_ns: int) -> bytes:
@@ -226,7 +266,7 @@ def trade(event: TradeExecuted, time_ns: int) -> bytes:
     yes_cents = price_cents(event.price)
     outcome = _outcome(event.taker_direction)
     return _encode(
-        _Trade(
+        Trade(
             public_id("trade", event.trade_id),
             event.market_ticker,
             yes_cents,
@@ -245,27 +285,32 @@ def trade(event: TradeExecuted, time_ns: int) -> bytes:
     )
 
 
-class _Fill(msgspec.Struct):
-    trade_id: str
-    order_id: str
-    market_ticker: str
-    is_taker: bool
-    side: str
-    action: str
-    yes_price: int
-    yes_price_dollars: str
-    count: int
-    count_fp: str
-    post_position: int
-    post_position_fp: str
-    purchased_side: str
-    outcome_side: str
-    book_side: str
-    fee_cost: str
-    ts: int
-    ts_ms: int
-    client_order_id: str | UnsetType = UNSET
-    subaccount: int | UnsetType = UNSET
+class Fill(msgspec.Struct):
+    """One execution of an own order."""
+
+    trade_id: Annotated[Id, about("The trade that it is a side of.")]
+    order_id: Annotated[Id, about("The order that was executed.")]
+    market_ticker: MarketTicker
+    is_taker: Annotated[bool, about("False when the order was resting.")]
+    side: Annotated[Side, about("Side of the order, as it was submitted.")]
+    action: Annotated[Action, about("Action of the order, as it was submitted.")]
+    yes_price: Annotated[Cents, about("Price of YES in cents.")]
+    yes_price_dollars: Annotated[PriceDollars, about("Price of YES.")]
+    count: Count
+    count_fp: CountFp
+    post_position: Annotated[SignedCount, about("Position after it: YES positive, NO negative.")]
+    post_position_fp: Annotated[
+        SignedCountFp, about("Position after it: YES positive, NO negative.")
+    ]
+    purchased_side: Annotated[Side, about("What was bought; selling NO buys YES.")]
+    outcome_side: Annotated[Side, about("What was bought; selling NO buys YES.")]
+    book_side: BookSide
+    fee_cost: Annotated[Dollars, about("Fee of this execution.")]
+    ts: Seconds
+    ts_ms: Milliseconds
+    exchange_index: ExchangeIndex
+    client_order_id: Maybe[ClientOrderId] = UNSET
+    subaccount: Maybe[Subaccount] = UNSET
 
 
 def fill(event: OrderFilled, time_ns: int) -> bytes:
@@ -273,7 +318,7 @@ def fill(event: OrderFilled, time_ns: int) -> bytes:
     direction = direction_of(event.action, event.side)
     outcome = _outcome(direction)
     return _encode(
-        _Fill(
+        Fill(
             public_id("trade", event.trade_id),
             public_id("order", event.order_id),
             event.market_ticker,
@@ -292,6 +337,7 @@ def fill(event: OrderFilled, time_ns: int) -> bytes:
             dollars(event.fee),
             seconds(time_ns),
             milliseconds(time_ns),
+            EXCHANGE_INDEX,
             event.client_order_id or UNSET,
             event.subaccount or UNSET,
         )
@@ -301,40 +347,48 @@ def fill(event: OrderFilled, time_ns: int) -> bytes:
 # --- user_orders -------------------------------------------------------------------------------
 
 
-class _UserOrder(msgspec.Struct):
-    order_id: str
-    user_id: str
-    ticker: str
-    status: str
-    action: str
-    side: str
-    is_yes: bool
-    outcome_side: str
-    book_side: str
-    yes_price_dollars: str
-    fill_count_fp: str
-    remaining_count_fp: str
-    initial_count_fp: str
-    taker_fill_cost_dollars: str
-    maker_fill_cost_dollars: str
-    taker_fees_dollars: str
-    maker_fees_dollars: str
-    client_order_id: str
-    self_trade_prevention_type: str
-    subaccount_number: int
-    created_time: str
-    created_ts_ms: int
-    last_update_time: str | UnsetType = UNSET
-    last_updated_ts_ms: int | UnsetType = UNSET
-    expiration_time: str | UnsetType = UNSET
-    expiration_ts_ms: int | UnsetType = UNSET
-    order_group_id: str | UnsetType = UNSET
+class UserOrder(msgspec.Struct):
+    """The whole order after everything that one command did to it."""
+
+    order_id: Annotated[Id, about("The same as over REST.")]
+    user_id: UserId
+    ticker: MarketTicker
+    status: Annotated[
+        str, one_of(("resting", "canceled", "executed"), "What has become of the order.")
+    ]
+    action: Annotated[Action, about("As it was submitted.")]
+    side: Annotated[Side, about("As it was submitted.")]
+    is_yes: Annotated[bool, about("Whether `side` is `yes`.")]
+    outcome_side: Annotated[Side, about("What the order buys; selling NO buys YES.")]
+    book_side: BookSide
+    yes_price_dollars: Annotated[PriceDollars, about("Limit price, in terms of YES.")]
+    fill_count_fp: Annotated[CountFp, about("Contracts executed so far.")]
+    remaining_count_fp: Annotated[CountFp, about("Contracts still in the book.")]
+    initial_count_fp: Annotated[CountFp, about("Contracts as entered or last amended.")]
+    taker_fill_cost_dollars: Annotated[Dollars, about("Paid for executions as taker, no fees.")]
+    maker_fill_cost_dollars: Annotated[Dollars, about("Paid for executions as maker, no fees.")]
+    taker_fees_dollars: Annotated[Dollars, about("Fees of executions as taker.")]
+    maker_fees_dollars: Annotated[Dollars, about("Fees of executions as maker.")]
+    client_order_id: ClientOrderId
+    self_trade_prevention_type: Annotated[
+        str, about("What happens where the order would meet another of its owner's.")
+    ]
+    subaccount_number: Annotated[int, about("Subaccount of the order; 0 is the primary one.")]
+    created_time: Time
+    created_ts_ms: Milliseconds
+    last_update_time: Maybe[Annotated[Time, about("Absent until something happens to it.")]] = UNSET
+    last_updated_ts_ms: Maybe[Milliseconds] = UNSET
+    expiration_time: Maybe[Annotated[Time, about("Absent for an order that does not expire.")]] = (
+        UNSET
+    )
+    expiration_ts_ms: Maybe[Milliseconds] = UNSET
+    order_group_id: Maybe[Annotated[Id, about("Absent for an order in no group.")]] = UNSET
 
 
 def user_order(event: OrderUpdated) -> bytes:
     """``user_order``: the whole order after everything that one command did to it."""
     direction = direction_of(event.action, event.side)
-    message = _UserOrder(
+    message = UserOrder(
         public_id("order", event.order_id),
         public_id("member", event.member_id),
         event.market_ticker,
@@ -372,22 +426,26 @@ def user_order(event: OrderUpdated) -> bytes:
 # --- market_positions --------------------------------------------------------------------------
 
 
-class _Position(msgspec.Struct):
-    user_id: str
-    market_ticker: str
-    position: int
-    position_fp: str
-    position_cost: int
-    position_cost_dollars: str
-    realized_pnl: int
-    realized_pnl_dollars: str
-    fees_paid: int
-    fees_paid_dollars: str
-    position_fee_cost: int
-    position_fee_cost_dollars: str
-    volume: int
-    volume_fp: str
-    subaccount: int | UnsetType = UNSET
+class Position(msgspec.Struct):
+    """A position after it has changed, by a fill, a transfer or settlement (then it is 0)."""
+
+    user_id: UserId
+    market_ticker: MarketTicker
+    position: Annotated[SignedCount, about("YES positive, NO negative.")]
+    position_fp: Annotated[SignedCountFp, about("YES positive, NO negative.")]
+    position_cost: Annotated[CentiCents, about("Cost of what is open, in centi-cents.")]
+    position_cost_dollars: Annotated[Dollars, about("Cost of what is open.")]
+    realized_pnl: Annotated[CentiCents, about("Realized so far without fees, in centi-cents.")]
+    realized_pnl_dollars: Annotated[Dollars, about("Realized so far without fees.")]
+    fees_paid: Annotated[CentiCents, about("All fees paid in the market, in centi-cents.")]
+    fees_paid_dollars: Annotated[Dollars, about("All fees paid in the market.")]
+    position_fee_cost: Annotated[CentiCents, about("The same while a position is open, then 0.")]
+    position_fee_cost_dollars: Annotated[
+        Dollars, about("The same while a position is open, then 0.")
+    ]
+    volume: Annotated[Count, about("Contracts traded by the member in this market.")]
+    volume_fp: Annotated[CountFp, about("Contracts traded by the member in this market.")]
+    subaccount: Maybe[Subaccount] = UNSET
 
 
 def market_position(event: PositionChanged) -> bytes:
@@ -398,7 +456,7 @@ def market_position(event: PositionChanged) -> bytes:
     """
     position_fees = event.fees_paid if event.quantity else 0
     return _encode(
-        _Position(
+        Position(
             public_id("member", event.member_id),
             event.market_ticker,
             count_floor(event.quantity),
@@ -421,176 +479,31 @@ def market_position(event: PositionChanged) -> bytes:
 # --- order_group_updates -----------------------------------------------------------------------
 
 
-class _OrderGroup(msgspec.Struct):
-    event_type: str
-    order_group_id: str
-    ts_ms: int
-    contracts_limit_fp: str | UnsetType = UNSET
+class OrderGroup(msgspec.Struct):
+    """What has happened to an own order group."""
+
+    event_type: Annotated[
+        str,
+        one_of(
+            ("created", "triggered", "reset", "deleted", "limit_updated"),
+            "What has happened. The orders that a trigger cancels are on `user_orders`.",
+        ),
+    ]
+    order_group_id: Id
+    ts_ms: Milliseconds
+    contracts_limit_fp: Maybe[Annotated[CountFp, about("Only when it was given or changed.")]] = (
+        UNSET
+    )
 
 
 def order_group(event: OrderGroupUpdated, time_ns: int) -> bytes:
     """``order_group_updates``: the limit only where it was given or changed."""
     has_limit = event.kind in {"created", "limit_updated"}
     return _encode(
-        _OrderGroup(
+        OrderGroup(
             event.kind,
             public_id("group", event.order_group_id),
             milliseconds(time_ns),
             count_fp(event.contracts_limit) if has_limit else UNSET,
         )
     )
-
-
-# --- lifecycle ---------------------------------------------------------------------------------
-
-
-def market_created(event: MarketCreated, state: Exchange) -> bytes:
-    """``created``, with what a client needs to show the market."""
-    details = _object(event.details)
-    listed = state.events.get(event.event_ticker)
-    market = state.markets.get(event.ticker)
-    if market is not None and market.legs:
-        details = {**combos.details(market, state.markets), **details}
-    metadata: dict[str, Any] = {
-        "name": _text(_object(listed.details), "title") if listed is not None else "",
-        "title": _text(details, "title"),
-        "yes_sub_title": _text(details, "yes_sub_title"),
-        "no_sub_title": _text(details, "no_sub_title"),
-        "rules_primary": _text(details, "rules_primary"),
-        "rules_secondary": _text(details, "rules_secondary"),
-        "event_ticker": event.event_ticker,
-    }
-    message: dict[str, Any] = {
-        "event_type": "created",
-        "market_ticker": event.ticker,
-        "open_ts": seconds(event.open_ns),
-        "close_ts": seconds(event.close_ns),
-        "additional_metadata": metadata,
-    }
-    if market is not None:
-        metadata["can_close_early"] = market.can_close_early
-        if market.expected_expiration_ns:
-            metadata["expected_expiration_ts"] = seconds(market.expected_expiration_ns)
-        message["price_level_structure"] = market.price_level_structure
-        message["price_ranges"] = [
-            {"start": price_dollars(start), "end": price_dollars(end), "step": price_dollars(step)}
-            for start, end, step in market.price_ranges
-        ]
-    for name in ("strike_type", "floor_strike", "cap_strike", "custom_strike"):
-        if details.get(name) is not None:
-            metadata[name] = details[name]
-    return _encode(message)
-
-
-def market_activated(market_ticker: str, deactivated: bool) -> bytes:
-    """``activated`` after a pause or a re-opening, ``deactivated`` at a pause."""
-    return _encode(
-        {
-            "event_type": "deactivated" if deactivated else "activated",
-            "market_ticker": market_ticker,
-            "is_deactivated": deactivated,
-        }
-    )
-
-
-def close_date_updated(market_ticker: str, close_ns: int) -> bytes:
-    return _encode(
-        {
-            "event_type": "close_date_updated",
-            "market_ticker": market_ticker,
-            "close_ts": seconds(close_ns),
-        }
-    )
-
-
-def market_determined(event: MarketDetermined) -> bytes:
-    """``determined``, and again when a disputed result was amended.
-
-    A void market has no result to show (rules, section 13); the settlement value stays away too.
-    """
-    message: dict[str, Any] = {
-        "event_type": "determined",
-        "market_ticker": event.ticker,
-        "result": market_result(event.result, CURRENT),
-        "determination_ts": seconds(event.determined_ns),
-    }
-    if event.result != "void":
-        message["settlement_value"] = price_dollars(event.settlement_value)
-    return _encode(message)
-
-
-def market_settled(market_ticker: str, time_ns: int) -> bytes:
-    return _encode(
-        {"event_type": "settled", "market_ticker": market_ticker, "settled_ts": seconds(time_ns)}
-    )
-
-
-def price_level_structure_updated(market_ticker: str, structure: str) -> bytes:
-    return _encode(
-        {
-            "event_type": "price_level_structure_updated",
-            "market_ticker": market_ticker,
-            "price_level_structure": structure,
-        }
-    )
-
-
-def metadata_updated(market_ticker: str) -> bytes:
-    return _encode({"event_type": "metadata_updated", "market_ticker": market_ticker})
-
-
-def event_created(event: EventCreated) -> bytes:
-    """``event_lifecycle``, with the subtitle under its old and its new name."""
-    details = _object(event.details)
-    subtitle = _text(details, "sub_title")
-    message: dict[str, Any] = {
-        "event_ticker": event.ticker,
-        "title": _text(details, "title"),
-        "sub_title": subtitle,
-        "subtitle": subtitle,
-        "collateral_return_type": event.collateral_return_type,
-        "series_ticker": event.series_ticker,
-    }
-    strike_date = details.get("strike_date")
-    if isinstance(strike_date, str) and strike_date:
-        try:
-            message["strike_date"] = seconds(parse_rfc3339(strike_date))
-        except ValueError:
-            # What the operator wrote is not a time; the rest of the message is still true.
-            pass
-    strike_period = details.get("strike_period")
-    if isinstance(strike_period, str) and strike_period:
-        message["strike_period"] = strike_period
-    return _encode(message)
-
-
-# --- combos ------------------------------------------------------------------------------------
-
-
-def combo_looked_up(event: ComboLookedUp) -> bytes:
-    """``multivariate_lookup``, for combos created as well."""
-    return _encode(
-        {
-            "collection_ticker": event.collection_ticker,
-            "event_ticker": event.event_ticker,
-            "market_ticker": event.market_ticker,
-            "selected_markets": [
-                {"event_ticker": event_ticker, "market_ticker": market_ticker, "side": side}
-                for event_ticker, market_ticker, side in event.legs
-            ],
-        }
-    )
-
-
-def _text(details: dict[str, Any], name: str) -> str:
-    found = details.get(name)
-    return "" if found is None else str(found)
-
-
-def _object(text: str) -> dict[str, Any]:
-    """Descriptive data, which the core does not check."""
-    try:
-        found = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -38,7 +38,7 @@ from augury.core.events import (
 from augury.core.state import Market
 from augury.core.units import PRICE_ONE
 from augury.gateways.combos import is_combo
-from augury.gateways.ws import books, communications, messages
+from augury.gateways.ws import books, communications, lifecycle, messages
 from augury.gateways.ws.channels import (
     COMMUNICATIONS,
     FILL,
@@ -352,7 +352,9 @@ class Publisher(Delivery):
         market = self._gate.state.markets.get(event.ticker)
         if market is not None:
             self._tickers_by_id[market.id] = event.ticker
-        self._send_lifecycle(event.ticker, lambda: messages.market_created(event, self._gate.state))
+        self._send_lifecycle(
+            event.ticker, lambda: lifecycle.market_created(event, self._gate.state)
+        )
 
     def _market_status_changed(self, event: MarketStatusChanged) -> None:
         # What happens because time passes is not announced (websocket.md, section 10), and
@@ -360,32 +362,32 @@ class Publisher(Delivery):
         if event.reason in {"paused", "reactivated", "reopened"}:
             self._send_lifecycle(
                 event.ticker,
-                lambda: messages.market_activated(event.ticker, event.reason == "paused"),
+                lambda: lifecycle.market_activated(event.ticker, event.reason == "paused"),
             )
 
     def _market_close_time_changed(self, event: MarketCloseTimeChanged) -> None:
         self._send_lifecycle(
-            event.ticker, lambda: messages.close_date_updated(event.ticker, event.close_ns)
+            event.ticker, lambda: lifecycle.close_date_updated(event.ticker, event.close_ns)
         )
 
     def _market_determined(self, event: MarketDetermined) -> None:
-        self._send_lifecycle(event.ticker, lambda: messages.market_determined(event))
+        self._send_lifecycle(event.ticker, lambda: lifecycle.market_determined(event))
 
     def _market_settled(self, event: MarketSettled) -> None:
         self._quotes.pop(event.ticker, None)
         self._send_lifecycle(
-            event.ticker, lambda: messages.market_settled(event.ticker, self._time_ns)
+            event.ticker, lambda: lifecycle.market_settled(event.ticker, self._time_ns)
         )
 
     def _market_updated(self, event: MarketUpdated) -> None:
         self._send_lifecycle(
-            event.ticker, lambda: messages.metadata_updated(event.ticker), later=True
+            event.ticker, lambda: lifecycle.metadata_updated(event.ticker), later=True
         )
 
     def _price_level_structure_changed(self, event: PriceLevelStructureChanged) -> None:
         self._send_lifecycle(
             event.ticker,
-            lambda: messages.price_level_structure_updated(
+            lambda: lifecycle.price_level_structure_updated(
                 event.ticker, event.price_level_structure
             ),
             later=True,
@@ -393,14 +395,14 @@ class Publisher(Delivery):
 
     def _event_created(self, event: EventCreated) -> None:
         if not is_combo(event.ticker) and self._lifecycle.everywhere:
-            send(b"event_lifecycle", messages.event_created(event), self._lifecycle.everywhere)
+            send(b"event_lifecycle", lifecycle.event_created(event), self._lifecycle.everywhere)
 
     def _combo_looked_up(self, event: ComboLookedUp) -> None:
         ticker = event.market_ticker
         if self._multivariate.is_watched(ticker):
             send(
                 b"multivariate_lookup",
-                messages.combo_looked_up(event),
+                lifecycle.combo_looked_up(event),
                 self._multivariate.for_market(ticker),
             )
 

@@ -8,11 +8,10 @@ reply and what it promises.
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from augury.gateways.settings import WebSocketSettings
+from augury.gateways.ws import replies
 from augury.gateways.ws.channels import (
     CHANNELS,
     ORDERBOOK_DELTA,
@@ -38,7 +37,6 @@ from augury.gateways.ws.errors import (
     SHARD_FACTOR_TOO_LARGE,
     SHARD_KEY_OUT_OF_RANGE,
     SUBSCRIPTION_IDS_REQUIRED,
-    TEXTS,
     TOO_MANY_REQUESTS,
     UNABLE_TO_PROCESS,
     UNKNOWN_CHANNEL,
@@ -52,8 +50,6 @@ from augury.gateways.ws.registry import Registry
 from augury.gateways.ws.sharding import LARGEST_FACTOR, Shard
 
 _log: Final = logging.getLogger("augury.gateways.ws")
-_encode: Final = msgspec.json.Encoder().encode
-
 ACTIONS: Final = frozenset({"add_markets", "delete_markets", "get_snapshot"})
 
 
@@ -121,10 +117,10 @@ class Session:
 
     def _list(self, command_id: int | None) -> None:
         found = [
-            {"channel": subscription.channel.name, "sid": subscription.sid}
+            replies.SubscribedChannel(subscription.channel.name, subscription.sid)
             for subscription in self._connection.subscriptions.values()
         ]
-        self._reply(command_id, {"type": "ok", "subscriptions": found})
+        self._reply(replies.subscriptions(command_id, found))
 
     def _subscribe(self, command_id: int | None, params: Params) -> None:
         if not params.channels:
@@ -143,13 +139,7 @@ class Session:
             subscription = self._connection.by_channel.get(channel.name)
             if subscription is None:
                 subscription = self._open(channel, wanted, params)
-                self._reply(
-                    command_id,
-                    {
-                        "type": "subscribed",
-                        "msg": {"channel": channel.name, "sid": subscription.sid},
-                    },
-                )
+                self._reply(replies.subscribed(command_id, channel.name, subscription.sid))
             else:
                 self._extend(subscription, wanted, params)
                 self._reply_ok(command_id, subscription, params)
@@ -165,11 +155,7 @@ class Session:
                 self._reply_error(command_id, CommandError(UNKNOWN_SUBSCRIPTION_ID), sid)
                 continue
             self._end(subscription)
-            reply: dict[str, Any] = {"sid": sid}
-            if subscription.channel.sequenced:
-                reply["seq"] = subscription.next_seq()
-            reply["type"] = "unsubscribed"
-            self._reply(command_id, reply)
+            self._reply(replies.unsubscribed(command_id, sid, _next_seq(subscription)))
 
     def _update(self, command_id: int | None, params: Params) -> None:
         if params.sid is not None and params.sids is not None:
@@ -374,34 +360,27 @@ class Session:
 
     # --- replies -----------------------------------------------------------------------------
 
-    def _reply(self, command_id: int | None, reply: dict[str, Any]) -> None:
-        if command_id:
-            reply = {"id": command_id, **reply}
-        self._connection.enqueue(text_frame(_encode(reply)))
+    def _reply(self, reply: bytes) -> None:
+        self._connection.enqueue(text_frame(reply))
 
     def _reply_ok(self, command_id: int | None, subscription: Subscription, params: Params) -> None:
-        reply: dict[str, Any] = {"sid": subscription.sid}
-        if subscription.channel.sequenced:
-            reply["seq"] = subscription.next_seq()
-        reply["type"] = "ok"
         skip = subscription.skip_ticker_ack or params.skip_ticker_ack
+        tickers = None
         if subscription.tickers is not None and not skip:
-            reply["market_tickers"] = list(subscription.tickers)
-        self._reply(command_id, reply)
+            tickers = list(subscription.tickers)
+        seq = _next_seq(subscription)
+        self._reply(replies.updated(command_id, subscription.sid, seq, tickers))
 
     def _reply_error(
         self, command_id: int | None, error: CommandError, sid: int | None = None
     ) -> None:
         self._counters.command_errors += 1
-        message: dict[str, Any] = {"code": error.code, "msg": TEXTS[error.code]}
-        if error.market_ticker is not None:
-            message["market_ticker"] = error.market_ticker
-        if error.market_id is not None:
-            message["market_id"] = error.market_id
-        reply: dict[str, Any] = {} if sid is None else {"sid": sid}
-        reply["type"] = "error"
-        reply["msg"] = message
-        self._reply(command_id, reply)
+        self._reply(replies.refused(command_id, sid, error))
+
+
+def _next_seq(subscription: Subscription) -> int | None:
+    """Replies about a subscription consume a number where its messages are numbered."""
+    return subscription.next_seq() if subscription.channel.sequenced else None
 
 
 def _shard(params: Params) -> Shard | None:
