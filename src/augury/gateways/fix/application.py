@@ -15,6 +15,11 @@ from augury.gateways.fix.session import Session
 class Application(Protocol):
     """Everything above the session layer. Calls belong to the event loop's thread."""
 
+    @property
+    def wants_every_record(self) -> bool:
+        """Whether records that nobody was connected for matter all the same."""
+        ...
+
     def logged_on(self, session: Session) -> None:
         """The session has answered the Logon; from now on ``session.send`` reaches the client."""
         ...
@@ -38,6 +43,10 @@ class Application(Protocol):
         connected when the process ended; ``clean`` is False then. The session's key cannot log on
         again before this returns.
         """
+        ...
+
+    async def clean(self) -> None:
+        """Let go of what is kept for a limited time; called every minute."""
         ...
 
     def applied(self, applied: Applied, state: Exchange) -> None:

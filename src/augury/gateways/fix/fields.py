@@ -365,7 +365,12 @@ _TABLE: Final[tuple[tuple[int, str, str] | tuple[int, str, str, dict[str, str] |
     (893, "LastFragment", "BOOLEAN"),
     (20105, "MarketSettlementReportID", "STRING"),
     (20106, "TotNumMarketSettlementReports", "INT"),
-    (20107, "MarketResult", "STRING", {"yes": "YES", "no": "NO", "scalar": "SCALAR"}),
+    (
+        20107,
+        "MarketResult",
+        "STRING",
+        {"yes": "YES", "no": "NO", "scalar": "SCALAR", "void": "VOID"},
+    ),
     (20108, "NoMarketSettlementPartyIDs", "NUMINGROUP"),
     (20109, "MarketSettlementPartyID", "STRING"),
     (20110, "MarketSettlementPartyRole", "INT", {"24": "CUSTOMER_ACCOUNT"}),

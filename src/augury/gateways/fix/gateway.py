@@ -119,7 +119,9 @@ class FixGateway:
     @property
     def wants_every_record(self) -> bool:
         """Whether records that nobody was connected for have to be read again at a start."""
-        return any(session.retains for session in self.sessions)
+        return self._application.wants_every_record or any(
+            session.retains for session in self.sessions
+        )
 
     def catch_up(self, applied: Applied, state: Exchange) -> None:
         """Produce what a record that was applied before a crash has to say."""
@@ -387,6 +389,11 @@ class FixGateway:
             connection.replaying = None
             connection.release()
 
+    async def drained(self, session: Session) -> None:
+        connection = self._live.get(session.principal.api_key_id)
+        if connection is not None and connection.session is session:
+            await connection.drained()
+
     def restarted(self, session: Session) -> None:
         if session.retains:
             self._store.restart(self._id(session))
@@ -457,6 +464,10 @@ class FixGateway:
     async def _keep_clean(self) -> None:
         while True:
             await asyncio.sleep(PURGE_SECONDS)
+            try:
+                await self._application.clean()
+            except Exception as error:
+                logger.warning("old executions cannot be dropped: %s", error)
             now_ns = self._wall_ns()
             sessions = {self._id(found): found for found in self.sessions if found.retains}
             limits = [

@@ -99,6 +99,10 @@ class Surroundings(Protocol):
         What is transmitted meanwhile leaves after it."""
         ...
 
+    async def drained(self, session: "Session") -> None:
+        """Return when the client has read enough for more, or is gone."""
+        ...
+
     def restarted(self, session: "Session") -> None:
         """The numbers begin again at 1: forget what was kept."""
         ...
@@ -202,6 +206,10 @@ class Session:
         if not self.retains and self.state is not State.LIVE:
             return 0
         return self._emit(msg_type, body_of(fields), application=True)
+
+    async def drained(self) -> None:
+        """Wait until the client has read enough for more; for answers of many messages."""
+        await self._out.drained(self)
 
     def reject(self, message: Message, reason: int, tag: int = 0, text: str = "") -> int:
         """Refuse a message for its form (35=3); ``reason`` is a SessionRejectReason."""

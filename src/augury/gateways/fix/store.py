@@ -13,12 +13,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from augury.gateways.fix.session import Sent
 
 logger = logging.getLogger("augury.fix")
+
+Result = TypeVar("Result")
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS place (
@@ -46,11 +49,25 @@ CREATE TABLE IF NOT EXISTS message (
     body TEXT NOT NULL,
     PRIMARY KEY (session_id, sequence)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS follower (
+    member_id INTEGER PRIMARY KEY,
+    floor INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS execution (
+    member_id INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    time_ns INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (member_id, sequence, place)
+) STRICT, WITHOUT ROWID;
 """
 
 FORMAT: Final = 1
 RETRY_SECONDS: Final = 0.5
 ROWS_PER_PURGE: Final = 20_000
+WAITING_EXECUTIONS: Final = 1_000
+"""Executions are stored without hurry, but not in any number at once."""
 
 
 class StoredSession(NamedTuple):
@@ -75,13 +92,23 @@ class _Batch:
     removed: set[int] = field(default_factory=set)
     sessions: dict[int, Callable[[], StoredSession]] = field(default_factory=dict)
     messages: list[tuple[int, int, int, str, str]] = field(default_factory=list)
+    executions: list[tuple[int, int, int, int, bytes]] = field(default_factory=list)
+    followers: list[tuple[int, int]] = field(default_factory=list)
     waiting: list[Callable[[], None]] = field(default_factory=list)
     rows: list[StoredSession] = field(default_factory=list)
     place: tuple[int, int] | None = None
 
     @property
     def is_empty(self) -> bool:
-        return not (self.forgotten or self.removed or self.sessions or self.messages or self.place)
+        return not (
+            self.forgotten
+            or self.removed
+            or self.sessions
+            or self.messages
+            or self.executions
+            or self.followers
+            or self.place
+        )
 
 
 class StoreError(Exception):
@@ -130,7 +157,10 @@ class FixStore:
 
     def forget_everything(self) -> None:
         """For a store that tells of another past than the log. Right after ``open`` only."""
-        self._database.executescript("DELETE FROM message; DELETE FROM session; DELETE FROM place;")
+        self._database.executescript(
+            "DELETE FROM message; DELETE FROM session; DELETE FROM place;"
+            "DELETE FROM execution; DELETE FROM follower;"
+        )
         self._position = (0, 0)
         self._stored_position = 0
 
@@ -267,6 +297,12 @@ class FixStore:
                 "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", batch.rows
             )
             self._database.executemany(
+                "INSERT OR IGNORE INTO follower VALUES (?, ?)", batch.followers
+            )
+            self._database.executemany(
+                "INSERT OR REPLACE INTO execution VALUES (?, ?, ?, ?, ?)", batch.executions
+            )
+            self._database.executemany(
                 "INSERT OR REPLACE INTO message VALUES (?, ?, ?, ?, ?)", batch.messages
             )
             if batch.place is not None:
@@ -336,6 +372,91 @@ class FixStore:
                 raise
             dropped[session_id] = last
         return dropped
+
+    # --- the drop copy ---------------------------------------------------------------------------
+
+    def followed(self) -> list[int]:
+        """Members whose executions are kept. Right after ``open`` only."""
+        return [row[0] for row in self._database.execute("SELECT member_id FROM follower")]
+
+    def follow(self, member_id: int, floor: int) -> None:
+        """Executions of a member are kept from the record after ``floor`` on."""
+        self._batch.followers.append((member_id, floor))
+        self._soon()
+
+    def keep_execution(
+        self, member_id: int, sequence: int, place: int, time_ns: int, body: bytes
+    ) -> None:
+        """Store an execution with the next batch."""
+        self._batch.executions.append((member_id, sequence, place, time_ns, body))
+        if len(self._batch.executions) >= WAITING_EXECUTIONS:
+            self.flush()
+
+    async def executions(
+        self, member_id: int, begin: tuple[int, int], end: tuple[int, int], limit: int
+    ) -> list[bytes]:
+        """Executions of a member from one (sequence, place) to another, inclusive, in order."""
+        return await self._in_thread(self._executions, member_id, begin, end, limit)
+
+    def _executions(
+        self, member_id: int, begin: tuple[int, int], end: tuple[int, int], limit: int
+    ) -> list[bytes]:
+        rows = self._database.execute(
+            "SELECT body FROM execution WHERE member_id = ?"
+            " AND (sequence, place) >= (?, ?) AND (sequence, place) <= (?, ?)"
+            " ORDER BY sequence, place LIMIT ?",
+            (member_id, *begin, *end, limit),
+        )
+        return [row[0] for row in rows]
+
+    async def executions_floor(self, member_id: int, since_ns: int) -> int:
+        """The last record that is known to lie before ``since_ns``, or before the member was
+        followed. Executions that were handed over before the call are stored when it returns."""
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.when_stored(lambda: None if stored.done() else stored.set_result(None))
+        await stored
+        return await self._in_thread(self._floor, member_id, since_ns)
+
+    def _floor(self, member_id: int, since_ns: int) -> int:
+        """Rows of a member ascend in time, and those that are too old are few."""
+        known = self._database.execute(
+            "SELECT floor FROM follower WHERE member_id = ?", (member_id,)
+        ).fetchone()
+        floor: int = known[0] if known else 0
+        rows = self._database.execute(
+            "SELECT sequence, time_ns FROM execution WHERE member_id = ? ORDER BY sequence, place",
+            (member_id,),
+        )
+        for sequence, time_ns in rows:
+            if time_ns >= since_ns:
+                break
+            floor = sequence
+        return floor
+
+    async def purge_executions(self, before_ns: int) -> None:
+        """Drop executions that are older."""
+        await self._in_thread(self._purge_executions, before_ns)
+
+    def _purge_executions(self, before_ns: int) -> None:
+        execute = self._database.execute
+        for (member_id,) in execute("SELECT member_id FROM follower").fetchall():
+            floor = self._floor(member_id, before_ns)
+            execute("BEGIN IMMEDIATE")
+            try:
+                execute(
+                    "DELETE FROM execution WHERE member_id = ? AND sequence <= ?",
+                    (member_id, floor),
+                )
+                execute("UPDATE follower SET floor = ? WHERE member_id = ?", (floor, member_id))
+                execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    execute("ROLLBACK")
+                raise
+
+    async def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, partial(work, *arguments))
 
     # --- the end ---------------------------------------------------------------------------------
 

@@ -1,0 +1,101 @@
+"""The application above the sessions: who handles which message, and what hears of records.
+
+Owns the wiring of order entry, quotes, drop copy and reports, and what keys may do. The session
+layer has checked form, rate and the kind of session before a message comes here.
+"""
+
+import asyncio
+from typing import Final
+
+from augury.core.applied import Applied
+from augury.core.events import ExchangePauseChanged
+from augury.core.state import Exchange
+from augury.gateways.auth import TRADE
+from augury.gateways.fix import reasons
+from augury.gateways.fix.codec import Message
+from augury.gateways.fix.dictionary import Kind
+from augury.gateways.fix.drop_copy import DropCopy
+from augury.gateways.fix.order_entry import OrderEntry
+from augury.gateways.fix.order_index import OrderIndex
+from augury.gateways.fix.publisher import Publisher
+from augury.gateways.fix.quote_entry import QuoteEntry
+from augury.gateways.fix.quotes import QuoteReports
+from augury.gateways.fix.registry import Sessions
+from augury.gateways.fix.session import NOT_AUTHORIZED, UNSUPPORTED_MESSAGE_TYPE, Session
+from augury.gateways.fix.store import FixStore
+from augury.ports.exchange import ExchangeGate, Unavailable
+
+EVENT_RESEND_REQUEST: Final = "U1"
+
+
+class Desk:
+    """Implements ``application.Application`` for one exchange."""
+
+    def __init__(self, gate: ExchangeGate, sessions: Sessions, store: FixStore) -> None:
+        self._gate = gate
+        self._sessions = sessions
+        index = OrderIndex()
+        self._quotes = QuoteReports(sessions)
+        self._drop_copy = DropCopy(gate, store)
+        self._orders = OrderEntry(gate, index)
+        self._quote_entry = QuoteEntry(gate, self._quotes)
+        self._publisher = Publisher(sessions, index, self._drop_copy, self._quotes)
+        self._after_pause: dict[int, Session] = {}
+        """API key -> a lost session whose orders could not be canceled in a pause."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._drop_copy.restore()
+
+    @property
+    def wants_every_record(self) -> bool:
+        """Whether records that the store may lack have to be read again at a start."""
+        return bool(self._drop_copy.members)
+
+    def logged_on(self, session: Session) -> None:
+        self._drop_copy.follow(session.principal.member_id)
+        if session.kind is Kind.RFQ:
+            self._quotes.greet(session, self._gate.state)
+
+    async def received(self, session: Session, message: Message) -> None:
+        kind = message.type
+        if kind == EVENT_RESEND_REQUEST:
+            await self._drop_copy.resend(session, message)
+        elif TRADE not in session.principal.scopes:
+            session.business_reject(message, NOT_AUTHORIZED, reasons.NOT_AUTHORIZED)
+        elif kind in self._orders.handlers:
+            await self._orders.handle(session, message)
+        elif kind in self._quote_entry.types:
+            await self._quote_entry.handle(session, message)
+        else:
+            session.business_reject(message, UNSUPPORTED_MESSAGE_TYPE, "Unsupported message type")
+
+    async def disconnected(self, session: Session, clean: bool) -> None:
+        """Cancel what the session entered, where its client asked for that: however the
+        connection ended, and whoever changed the orders since.
+
+        Raises ``Unavailable`` when that is not possible now; it is done when a pause ends, or at
+        the next start.
+        """
+        if session.options.cancel_on_disconnect and session.kind in (Kind.NR, Kind.RT):
+            if not await self._orders.cancel_on_disconnect(session):
+                self._after_pause[session.principal.api_key_id] = session
+                raise Unavailable("paused")
+
+    def applied(self, applied: Applied, state: Exchange) -> None:
+        self._publisher.publish(applied, state)
+        if self._after_pause and not state.exchange_paused:
+            if any(isinstance(event, ExchangePauseChanged) for event in applied.events):
+                self._cancel_after_pause()
+
+    async def clean(self) -> None:
+        if self._drop_copy.members:
+            await self._drop_copy.purge()
+
+    def _cancel_after_pause(self) -> None:
+        sessions, self._after_pause = list(self._after_pause.values()), {}
+        for session in sessions:
+            task = asyncio.get_running_loop().create_task(self._cancel(session))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _cancel(self, session: Session) -> None:
+        await self._orders.cancel_on_disconnect(session)
