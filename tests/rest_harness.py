@@ -37,6 +37,7 @@ from augury.projections.market_stats import MarketStats
 from augury.projections.queries import HistoryQueries
 from augury.sequencer import Sequencer
 from augury.sequencer.clocks import VirtualClock
+from tests.documented import check_answer
 
 T = TypeVar("T")
 
@@ -78,10 +79,10 @@ class Caller:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
     ) -> httpx.Response:
-        """One request below the base path."""
+        """One request below the base path. The answer has to be a documented one."""
         path = BASE_PATH + path
         signed = {} if self.signer is None else self.signer.headers(method, path)
-        return self.client.request(
+        response = self.client.request(
             method,
             path,
             json=body,
@@ -89,6 +90,8 @@ class Caller:
             params=params,
             headers={**signed, **(headers or {})},
         )
+        check_answer(method, path, response)
+        return response
 
     def get(self, path: str, **params: Any) -> Any:
         """The body of a successful answer."""

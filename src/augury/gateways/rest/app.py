@@ -6,6 +6,7 @@ paths, methods, credentials, limits, bodies, errors, request ids. It must not kn
 operation does.
 """
 
+import asyncio
 import logging
 import re
 import secrets
@@ -188,7 +189,7 @@ class RestGateway:
                 return _redirect(raw_path[:-1], scope["query_string"])
             route = self._router.find(path)
             if route is None:
-                return self._document(path)
+                return await self._document(path)
         operation = route.methods.get("GET" if method == "HEAD" else method)
         if operation is None:
             return self._other_method(method, route.methods, call)
@@ -214,12 +215,13 @@ class RestGateway:
             return _Answer(operation.status, b"", ())
         return _Answer(operation.status, self._encoder.encode(result))
 
-    def _document(self, path: str) -> _Answer:
+    async def _document(self, path: str) -> _Answer:
         """A description of the API, when that is what the path names."""
         document = self._documents.get(path)
         if document is None:
             raise ApiError(404, "not_found", "there is no such path")
-        body, content_type = document()
+        # Writing one takes a part of a second, the first time; nobody else should wait for it.
+        body, content_type = await asyncio.to_thread(document)
         return _Answer(200, body, ((b"content-type", content_type),))
 
     def _authenticate(

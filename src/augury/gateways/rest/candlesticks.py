@@ -49,15 +49,21 @@ _CANDLES_PER_TURN: Final = 500
 """Candles made before others get a turn of the event loop."""
 
 START_TS: Final = parameters.optional_integer(
-    "start_ts", "Candles that end at this Unix time or later; required.", minimum=0,
+    "start_ts",
+    "Candles that end at this Unix time or later.",
+    minimum=0,
     maximum=LATEST_TS,
-)  # fmt: skip
+    required=True,
+)
 END_TS: Final = parameters.optional_integer(
-    "end_ts", "Candles that end at this Unix time or before; required.", minimum=0,
+    "end_ts",
+    "Candles that end at this Unix time or before.",
+    minimum=0,
     maximum=LATEST_TS,
-)  # fmt: skip
+    required=True,
+)
 MARKET_TICKERS: Final = parameters.texts(
-    "market_tickers", "Of these markets, at most 100; required.", maximum=MARKETS_LIMIT
+    "market_tickers", "Of these markets, at most 100.", maximum=MARKETS_LIMIT, required=True
 )
 INCLUDE_LATEST: Final = parameters.flag(
     "include_latest_before_start",
@@ -76,11 +82,11 @@ def period_interval(periods: Sequence[int], description: str) -> Parameter[int |
         return period
 
     schema = {"type": "integer", "enum": list(periods)}
-    return Parameter("period_interval", parse, None, schema, description)
+    return Parameter("period_interval", parse, None, schema, description, required=True)
 
 
 PERIOD_INTERVAL: Final = period_interval(
-    PERIODS, "Minutes per candle; days end at midnight in New York. Required."
+    PERIODS, "Minutes per candle; days end at midnight in New York."
 )
 
 CANDLESTICKS_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (

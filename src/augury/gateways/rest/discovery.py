@@ -65,7 +65,9 @@ SPORTS_FILTERS: Final = "sports_filters"
 
 MILESTONES_LIMIT: Final = limit(500)
 MINIMUM_START_DATE: Final = parameters.text(
-    "minimum_start_date", "Only milestones that start at this time (RFC 3339) or later."
+    "minimum_start_date",
+    "Only milestones that start at this time (RFC 3339) or later.",
+    format="date-time",
 )
 CATEGORY: Final = parameters.text("category", "Only of this category.")
 COMPETITION: Final = parameters.text("competition", "Only of this competition.")

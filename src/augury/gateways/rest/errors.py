@@ -142,6 +142,35 @@ def refusal(code: str, detail: str = "") -> ApiError:
     return ApiError(status, _CODES.get(code, code), message, detail)
 
 
+_ELSEWHERE: Final = {
+    "unauthorized": (401, "the headers of a signed request are missing, or the key is unknown"),
+    "invalid_signature": (401, "the signature does not match timestamp, method and path"),
+    "header_timestamp_expired": (401, "the timestamp is too far from the server's time"),
+    "insufficient_scope": (403, "the API key lacks the scope of this operation"),
+    "forbidden": (403, "the API key is restricted to one subaccount"),
+    "fcm_only": (403, "only clearing members have customers"),
+    "too_many_requests": (429, "too many requests"),
+    "request_too_large": (413, "the body is too large"),
+    "exchange_unavailable": (503, "commands cannot be stored, or history cannot be read"),
+    "exchange_overloaded": (503, "too many requests are waiting; try again"),
+    "INSUFFICIENT_BALANCE": (400, "the available balance is too low"),
+    "invalid order": (400, "a post-only order would trade on entry"),
+    "RFQ_CLOSED": (400, "the request for quotes is closed"),
+    INVALID_CURSOR: (400, "the cursor does not belong to this list and these filters"),
+}
+
+
+def documented(code: str) -> tuple[int, str]:
+    """Status and meaning of a code, for whoever describes the API."""
+    found = _ELSEWHERE.get(code)
+    if found is not None:
+        return found
+    error = refusal(code)
+    if error.code != code:
+        raise ValueError(f"{code} is answered as {error.code}")
+    return error.status, error.message
+
+
 def locked_out() -> ApiError:
     """The key is for one subaccount, and the request goes beyond it."""
     return ApiError(403, "forbidden", "the API key is restricted to one subaccount")

@@ -25,7 +25,7 @@ from augury.gateways.rest.portfolio import (
 from augury.gateways.rest.request import Request, Services
 from augury.gateways.rest.subtraders import subtrader_account
 
-SUBTRADER_ID: Final = text("subtrader_id", "Whose orders or positions; required.")
+SUBTRADER_ID: Final = text("subtrader_id", "Whose orders or positions.", required=True)
 SETTLEMENT_STATUS: Final = choice(
     "settlement_status",
     ("all", "unsettled", "settled"),

@@ -48,7 +48,7 @@ _POINTS_PER_TURN: Final = 100
 _PERCENTILE: Final = re.compile(r"[0-9]{1,5}")
 
 FORECAST_PERIOD: Final = period_interval(
-    (SHORTEST, *PERIODS), "Minutes between points; 0 for five seconds. Required."
+    (SHORTEST, *PERIODS), "Minutes between points; 0 for five seconds."
 )
 
 
@@ -71,9 +71,11 @@ PERCENTILES: Final[Parameter[tuple[int, ...]]] = Parameter(
     {
         "type": "array",
         "items": {"type": "integer", "minimum": 0, "maximum": LARGEST_PERCENTILE},
+        "minItems": 1,
         "maxItems": MOST_PERCENTILES,
     },
-    "Which percentiles, in hundredths of a percent: 5000 is the median. Required.",
+    "Which percentiles, in hundredths of a percent: 5000 is the median.",
+    required=True,
 )
 
 FORECAST_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (

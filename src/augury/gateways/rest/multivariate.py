@@ -67,7 +67,7 @@ LOOKBACK_SECONDS: Final = Parameter(
     _lookback,
     LOOKBACKS[-1],
     {"type": "integer", "enum": list(LOOKBACKS), "default": LOOKBACKS[-1]},
-    "How many seconds to look back. kalshi-py cannot say.",
+    "How many seconds to look back.",
 )
 
 EVENTS_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (

@@ -24,9 +24,12 @@ LATEST_NS: Final = (1 << 63) - 1
 
 
 class Parameter(Generic[T]):
-    """One query parameter. ``schema`` describes it in the OpenAPI document."""
+    """One query parameter. ``schema`` describes it in the OpenAPI document.
 
-    __slots__ = ("default", "description", "name", "parse", "schema")
+    Whether a ``required`` one is there is for the handler to see, which knows what it means.
+    """
+
+    __slots__ = ("default", "description", "name", "parse", "required", "schema")
 
     def __init__(
         self,
@@ -35,12 +38,15 @@ class Parameter(Generic[T]):
         default: T,
         schema: Mapping[str, Any],
         description: str,
+        *,
+        required: bool = False,
     ) -> None:
         self.name = name
         self.parse = parse
         self.default = default
         self.schema = schema
         self.description = description
+        self.required = required
 
 
 def parse_query(query: bytes) -> dict[str, list[str]]:
@@ -84,13 +90,13 @@ def integer(
 
 
 def optional_integer(
-    name: str, description: str, *, minimum: int, maximum: int
+    name: str, description: str, *, minimum: int, maximum: int, required: bool = False
 ) -> Parameter[int | None]:
     def parse(values: Sequence[str]) -> int | None:
         return _bounded(name, values[0], minimum, maximum)
 
     schema = {"type": "integer", "minimum": minimum, "maximum": maximum}
-    return Parameter(name, parse, None, schema, description)
+    return Parameter(name, parse, None, schema, description, required=required)
 
 
 def time_seconds(name: str, description: str) -> Parameter[int | None]:
@@ -102,8 +108,12 @@ def time_seconds(name: str, description: str) -> Parameter[int | None]:
     return Parameter(name, parse, None, {"type": "integer", "format": "int64"}, description)
 
 
-def text(name: str, description: str) -> Parameter[str]:
-    return Parameter(name, lambda values: values[0], "", {"type": "string"}, description)
+def text(
+    name: str, description: str, *, format: str = "", required: bool = False
+) -> Parameter[str]:
+    """Any text. ``format`` is what the document calls it; handlers see to it."""
+    schema = {"type": "string", "format": format} if format else {"type": "string"}
+    return Parameter(name, lambda values: values[0], "", schema, description, required=required)
 
 
 def choice(
@@ -129,7 +139,9 @@ def flag(name: str, description: str) -> Parameter[bool]:
     return Parameter(name, parse, False, {"type": "boolean", "default": False}, description)
 
 
-def texts(name: str, description: str, *, maximum: int = 1000) -> Parameter[tuple[str, ...]]:
+def texts(
+    name: str, description: str, *, maximum: int = 1000, required: bool = False
+) -> Parameter[tuple[str, ...]]:
     """Several texts without commas in them; duplicates count once."""
 
     def parse(values: Sequence[str]) -> tuple[str, ...]:
@@ -140,7 +152,14 @@ def texts(name: str, description: str, *, maximum: int = 1000) -> Parameter[tupl
             raise invalid(f"{name} takes at most {maximum} values")
         return tuple(parts)
 
-    return Parameter(name, parse, (), {"type": "string"}, f"{description} Comma-separated.")
+    return Parameter(
+        name,
+        parse,
+        (),
+        {"type": "string"},
+        f"{description} Comma-separated, or repeat the name.",
+        required=required,
+    )
 
 
 def _bounded(name: str, value: str, minimum: int | None, maximum: int | None) -> int:

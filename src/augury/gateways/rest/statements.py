@@ -54,7 +54,7 @@ LARGEST_COUNT: Final = 1_000_000_000
 PAYMENTS_LIMIT: Final = limit(500)
 PAYMENTS_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (PAYMENTS_LIMIT, CURSOR)
 BOOK_TICKERS: Final = parameters.texts(
-    "tickers", "Of these markets, 1 to 100; required.", maximum=BOOKS_LIMIT
+    "tickers", "Of these markets, 1 to 100.", maximum=BOOKS_LIMIT, required=True
 )
 
 
