@@ -62,7 +62,7 @@ class Served:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if log is None else log.open("w"),
             text=True,
-            env={**kept, **environment},
+            env={**kept, "AUGURY_FIX": "false", **environment},
         )
 
     @property

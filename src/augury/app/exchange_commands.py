@@ -199,10 +199,15 @@ def status(operation: Operation) -> None:
 
     def human() -> None:
         clock, exchange = answer["clock"], answer["exchange"]
-        plain = {name: value for name, value in answer.items() if name not in ("clock", "exchange")}
+        plain = {
+            name: value
+            for name, value in answer.items()
+            if name not in ("clock", "exchange", "fix_ports")
+        }
         print_fields(
             {
                 **plain,
+                "fix ports": ", ".join(f"{name} {n}" for name, n in answer["fix_ports"].items()),
                 "exchange": _state_text(exchange),
                 "clock": f"{clock['mode']}, {clock['time']}",
                 "next timer": clock["next_timer_time"],

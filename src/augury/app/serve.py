@@ -23,6 +23,7 @@ import uvicorn
 
 from augury import __version__
 from augury.app.data_directory import history_path, log_path
+from augury.app.fix import FixPart, FixStartError
 from augury.app.front import Front
 from augury.app.garbage import Collector
 from augury.app.health import Health
@@ -42,6 +43,7 @@ from augury.codec.text import parse_rfc3339, rfc3339
 from augury.core import engine as core_engine
 from augury.core.engine import Engine
 from augury.gateways.auth import Authenticator
+from augury.gateways.fix.application import Application, Unsupported
 from augury.gateways.http import OneWriteProtocol
 from augury.gateways.operator.app import operator_app
 from augury.gateways.operator.context import Operator, ServerFacts
@@ -107,11 +109,17 @@ class Server:
         self._world_read = self._read_world()
         listening = self._bind()
         try:
+            self.fix = FixPart(settings)
+        except FixStartError as error:
+            raise StartError(str(error)) from None
+        self._closing.callback(self.fix.close_ports)
+        try:
             settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.token = self._read_token()
             if settings.tls:
                 self.certificate = certificate(settings)
                 self._tls_context = self.certificate.context()
+            self.fix.read_certificate(self.certificate)
             self.log = SqliteLog(log_path(settings.data))
         except (OSError, TlsError, TokenError, LogError) as error:
             raise StartError(str(error)) from None
@@ -279,6 +287,12 @@ class Server:
             ),
             observe=self._observe_rest,
         )
+        try:
+            self.fix.prepare(
+                gate, self.log, authenticator, rest.limiter, self._fix_application(), self._closing
+            )
+        except FixStartError as error:
+            raise StartError(str(error)) from None
         self.snapshotter = Snapshotter(
             settings.data,
             lambda: gate.state.sequence,
@@ -298,6 +312,8 @@ class Server:
                 profile=settings.profile,
                 rate_limits=settings.rate_limits,
                 core=core_kind(),
+                fix_ports=self.fix.port_numbers,
+                fix_certificate=self._fix_trust(),
             ),
             virtual_time=gate if settings.clock == "virtual" else None,
             take_snapshot=self._snapshot_now,
@@ -319,6 +335,15 @@ class Server:
             self._spawn(later, "statistics")
         self._spawn(self._housekeeping(), "housekeeping")
         self._spawn(self.snapshotter.run(), "snapshots")
+
+    def _fix_application(self) -> Application:
+        """What gives the messages of FIX their meaning."""
+        return Unsupported()
+
+    def _fix_trust(self) -> str:
+        """Path of what clients of FIX trust; empty for plain TCP."""
+        found = self.fix.certificate
+        return "" if found is None else str((found.authority or found.chain).absolute())
 
     def _observe_rest(self, operation: str, status: int, seconds: float) -> None:
         self.metrics.requests.observe("rest", status, seconds)
@@ -366,6 +391,8 @@ class Server:
         await self._uvicorn.startup([listening])
         self._closing.push_async_callback(self._stop_listening, listening)
         self._spawn(self._uvicorn.main_loop(), "listener")
+        await self.fix.start()
+        self._closing.push_async_callback(self.fix.stop)
         if settings.lives and self.world is not None:
             authority = self.certificate.authority if self.certificate else None
             await self.world.live(self.gate, self.near_url, authority, self._closing, self._spawn)

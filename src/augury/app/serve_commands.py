@@ -36,6 +36,13 @@ TlsHostOption = Annotated[
     list[str] | None,
     typer.Option("--tls-host", help="A further name for the own certificate; may be repeated."),
 ]
+FixOption = Annotated[bool | None, typer.Option("--fix/--no-fix", help="Serve FIX sessions.")]
+FixPortOption = Annotated[
+    int | None, typer.Option(help="First of five ports for FIX (8228); 0 picks free ones.")
+]
+FixPlainOption = Annotated[
+    bool | None, typer.Option("--fix-plain/--no-fix-plain", help="FIX without TLS.")
+]
 LogLevelOption = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
 LogFormatOption = Annotated[str | None, typer.Option(help="json or text.")]
 
@@ -76,6 +83,19 @@ def serve(
     tls_cert: Annotated[Path | None, typer.Option(help="A certificate of your own (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
     tls_host: TlsHostOption = None,
+    fix: FixOption = None,
+    fix_port: FixPortOption = None,
+    fix_plain: FixPlainOption = None,
+    fix_certificate: Annotated[
+        Path | None, typer.Option(help="A certificate of your own for FIX (PEM).")
+    ] = None,
+    fix_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+    fix_sender: Annotated[
+        str | None, typer.Option(help="SenderCompID of the server: target or Kalshi.")
+    ] = None,
+    fix_sending_time_tolerance: Annotated[
+        int | None, typer.Option(help="How many seconds SendingTime may be off.")
+    ] = None,
     history_url: Annotated[
         str | None, typer.Option(help="Where history is kept; SQLite in the data by default.")
     ] = None,
@@ -122,6 +142,9 @@ def demo(
     rate_limits: RateLimitsOption = None,
     tls: TlsOption = None,
     tls_host: TlsHostOption = None,
+    fix: FixOption = None,
+    fix_port: FixPortOption = None,
+    fix_plain: FixPlainOption = None,
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
     config: ConfigOption = None,
@@ -161,6 +184,9 @@ def _announce(server: "Server") -> None:
     if server.certificate is not None:
         lines.append(server.certificate.how_to_trust())
     lines.append(f"Operator token: {server.settings.token_path}")
+    lines += server.fix.lines()
+    if server.fix.warning:
+        print(f"warning: {server.fix.warning}", file=sys.stderr, flush=True)
     print("\n".join(lines), flush=True)
 
 

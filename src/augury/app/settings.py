@@ -91,6 +91,27 @@ class Settings:
     tls_hosts: tuple[str, ...] = _setting(
         (), "Further host names and addresses for the certificate that Augury makes itself."
     )
+    fix: bool = _setting(True, "Serve FIX sessions.")
+    fix_port: int | None = _setting(
+        None,
+        "First of five ports for FIX in a row: KalshiNR, KalshiDC, KalshiRT, KalshiPT, KalshiRFQ; "
+        "0 picks free ones. Default: 8228, or no FIX and a warning when that is taken.",
+        at_least=0,
+    )
+    fix_plain: bool = _setting(False, "FIX over plain TCP instead of TLS.")
+    fix_certificate: Path | None = _setting(
+        None,
+        "Certificate chain for FIX (PEM); needs fix_key. Default: that of https, or an own one.",
+    )
+    fix_key: Path | None = _setting(None, "Private key of fix_certificate (PEM).")
+    fix_sender: Literal["target", "Kalshi"] = _setting(
+        "target", "SenderCompID of FIX messages: the client's TargetCompID, or `Kalshi`."
+    )
+    fix_sending_time_tolerance: int = _setting(
+        120,
+        "How many seconds SendingTime of FIX may be off; the later service allows 30.",
+        at_least=1,
+    )
     history_url: str = _setting(
         "", "Database of the history, as SQLAlchemy writes it. Default: SQLite in the data."
     )
@@ -204,7 +225,7 @@ def _convert(name: str, value: Any, place: str) -> Any:
     hint = _hints()[name]
     if hint in (bool, bool | None):
         return _boolean(value, place)
-    if hint is int:
+    if hint in (int, int | None):
         return _whole_number(name, value, place)
     if get_origin(hint) is Literal:
         choices = get_args(hint)
@@ -246,7 +267,7 @@ def _whole_number(name: str, value: Any, place: str) -> int:
     if not isinstance(number, int) or isinstance(number, bool):
         raise SettingsError(f"{place}: expected a whole number, not {value!r}")
     lowest = next(item.metadata["at_least"] for item in fields(Settings) if item.name == name)
-    highest = 65_535 if name == "port" else None
+    highest = {"port": 65_535, "fix_port": 65_531}.get(name)
     if lowest is not None and number < lowest:
         raise SettingsError(f"{place}: expected at least {lowest}, not {number}")
     if highest is not None and number > highest:
@@ -260,6 +281,10 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("tls_cert and tls_key belong together: give both or neither")
     if settings.tls_cert is not None and not settings.tls:
         raise SettingsError("tls_cert is given but tls is off; switch it on or leave both out")
+    if (settings.fix_certificate is None) != (settings.fix_key is None):
+        raise SettingsError("fix_certificate and fix_key belong together: give both or neither")
+    if settings.fix_certificate is not None and settings.fix_plain:
+        raise SettingsError("fix_certificate is given but fix_plain does without")
     if settings.clock_start and settings.clock != "virtual":
         raise SettingsError("clock_start needs clock = virtual")
     if settings.live and not settings.world:

@@ -45,11 +45,15 @@ class Certificate:
         self.key = key
         self.authority = authority
 
-    def context(self) -> ssl.SSLContext:
-        """Raises ``TlsError`` when certificate and key do not belong together."""
+    def context(self, protocol: str | None = "http/1.1") -> ssl.SSLContext:
+        """For a server that speaks ``protocol``, if it has a name in TLS.
+
+        Raises ``TlsError`` when certificate and key do not belong together.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_alpn_protocols(["http/1.1"])
+        if protocol is not None:
+            context.set_alpn_protocols([protocol])
         try:
             context.load_cert_chain(self.chain, self.key)
         except (OSError, ssl.SSLError) as error:

@@ -187,6 +187,11 @@ class RunningExchange:
         return self.url.replace("http", "ws", 1) + "/trade-api/ws/v2"
 
     @property
+    def fix_ports(self) -> dict[str, int]:
+        """Ports of the FIX sessions by TargetCompID."""
+        return dict(self.operator.get("status")["fix_ports"])
+
+    @property
     def process_id(self) -> int:
         """Of the process that serves; only with ``own_process``."""
         return self._host.process_id
@@ -298,7 +303,8 @@ def running_exchange(
 
     ``settings`` are those of ``augury serve``, such as ``world="demo"`` or ``tls=True``. Without
     ``data`` everything is forgotten at the end. A virtual clock starts now and stands still;
-    signatures are checked against real time all the same.
+    signatures are checked against real time all the same. FIX is off unless ``fix=True``, and then
+    on free ports, which ``fix_ports`` tells.
 
     It runs in a thread; with ``own_process`` as the command ``augury serve``; with ``forked`` in
     a process that starts quicker than that (like all users of ``multiprocessing``, a script needs
@@ -314,8 +320,11 @@ def running_exchange(
             "snapshot_every_records": 0,
             "stop_timeout_seconds": 2,
             "log_level": "warning",
+            "fix": False,
             **settings,
         }
+        if chosen["fix"]:
+            chosen.setdefault("fix_port", 0)
         chosen_settings = Settings(
             data=data,
             clock=clock,  # type: ignore[arg-type]

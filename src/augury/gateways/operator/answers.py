@@ -387,6 +387,8 @@ class Status(Answer):
     profile: str
     rate_limits: bool
     core: str
+    fix_ports: dict[str, int]
+    fix_certificate: str
 
 
 class Nothing(Answer):

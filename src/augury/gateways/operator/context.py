@@ -1,8 +1,8 @@
 """What the handlers of the operator API work with, and how they find what a request names."""
 
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from augury.codec.ids import parse_id
@@ -30,6 +30,10 @@ class ServerFacts:
     rate_limits: bool
     core: str
     """``compiled`` or ``interpreted``."""
+    fix_ports: Mapping[str, int] = field(default_factory=dict)
+    """By TargetCompID; empty without FIX."""
+    fix_certificate: str = ""
+    """Path of what clients of FIX have to trust; empty for plain TCP."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ async def show_status(operator: Operator, call: Call[None, None]) -> answers.Sta
         profile=facts.profile,
         rate_limits=facts.rate_limits,
         core=facts.core,
+        fix_ports=dict(facts.fix_ports),
+        fix_certificate=facts.fix_certificate,
     )
 
 
