@@ -207,5 +207,6 @@ def test_frames_are_read_as_the_exchange_writes_them():
     stream = Stream("https://exchange.test/trade-api/v2")
     assert stream._url == "wss://exchange.test/trade-api/ws/v2"
     frame = {"type": "fill", "sid": 3, "msg": {"trade_id": "t"}}
-    event = stream._read(json.dumps(frame))
-    assert event == Received("fill", 3, None, {"trade_id": "t"}, frame)
+    text = json.dumps(frame)
+    event = stream._read(text)
+    assert event == Received("fill", 3, None, {"trade_id": "t"}, frame, text.encode())

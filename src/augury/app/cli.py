@@ -14,6 +14,7 @@ from augury.app import (
     listing_commands,
     log_commands,
     member_commands,
+    recording_commands,
     serve_commands,
     terms_commands,
     world_commands,
@@ -90,6 +91,7 @@ terms_commands.register(application)
 log_commands.register(application)
 audit_commands.register(application)
 history_commands.register(application)
+recording_commands.register(application)
 application.add_typer(world_commands.world_app, name="world")
 
 

@@ -6,6 +6,7 @@ or arrives as a new snapshot.
 """
 
 import asyncio
+import contextlib
 import json
 import random
 import ssl
@@ -14,11 +15,16 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from augury.client.signing import Signer
 
 WS_PATH = "/trade-api/ws/v2"
+
+MARKETS_PER_COMMAND = 1000
+"""A command that names more is sent in parts, because servers bound the size of a message."""
+
+MARKET_NOT_FOUND = 16
 
 
 class Received(NamedTuple):
@@ -29,6 +35,8 @@ class Received(NamedTuple):
     seq: int | None
     msg: dict[str, Any]
     raw: dict[str, Any]
+    frame: bytes = b""
+    """Exactly what was received."""
 
 
 class Connected(NamedTuple):
@@ -53,6 +61,9 @@ class StreamRefused(Exception):
 class Subscription:
     """What was asked for; ``sids`` maps each channel to its number on the present connection."""
 
+    unasked: list[str]
+    """Markets that are to be added once the exchange has answered on this connection."""
+
     def __init__(
         self, channels: tuple[str, ...], market_tickers: list[str], options: dict[str, Any]
     ) -> None:
@@ -60,12 +71,27 @@ class Subscription:
         self.market_tickers = market_tickers
         self.options = options
         self.sids: dict[str, int] = {}
+        self.unasked = []
+
+    @property
+    def answered(self) -> bool:
+        """Whether every channel has its number on the present connection."""
+        return len(self.sids) == len(self.channels)
 
     def params(self) -> dict[str, Any]:
+        """Of the command that subscribes; names no more markets than fit into one."""
         params: dict[str, Any] = {"channels": list(self.channels), **self.options}
         if self.market_tickers:
-            params["market_tickers"] = self.market_tickers
+            params["market_tickers"] = self.market_tickers[:MARKETS_PER_COMMAND]
         return params
+
+
+class _Asked(NamedTuple):
+    """A command that is about a subscription, to understand the answer to it."""
+
+    subscription: Subscription
+    command: str
+    params: dict[str, Any]
 
 
 class Stream:
@@ -102,7 +128,7 @@ class Stream:
         self._proxy = proxy
         self._socket: ClientConnection | None = None
         self._subscriptions: list[Subscription] = []
-        self._asked: dict[int, Subscription] = {}
+        self._asked: dict[int, _Asked] = {}
         self._next_id = 0
 
     @property
@@ -130,13 +156,20 @@ class Stream:
 
     async def add_markets(self, subscription: Subscription, tickers: Sequence[str]) -> None:
         """Widen a subscription that names its markets."""
-        new = [ticker for ticker in tickers if ticker not in subscription.market_tickers]
+        known = set(subscription.market_tickers)
+        new = [ticker for ticker in dict.fromkeys(tickers) if ticker not in known]
         subscription.market_tickers.extend(new)
-        for sid in subscription.sids.values():
-            await self.send(
-                "update_subscription",
-                {"sid": sid, "action": "add_markets", "market_tickers": new},
-            )
+        subscription.unasked.extend(new)
+        if subscription.answered:
+            await self._ask_for_more(subscription)
+
+    async def remove_markets(self, subscription: Subscription, tickers: Sequence[str]) -> None:
+        """Narrow a subscription that names its markets; it lives on when none is left."""
+        gone = [ticker for ticker in tickers if ticker in subscription.market_tickers]
+        for ticker in gone:
+            self._forget_market(subscription, ticker)
+        if gone and subscription.answered:
+            await self._update(subscription, "delete_markets", gone)
 
     async def send(self, command: str, params: dict[str, Any] | None = None) -> int:
         """Send a command; returns the id its answer will carry, 0 when there is no socket."""
@@ -174,9 +207,12 @@ class Stream:
                     for subscription in self._subscriptions:
                         await self._ask(subscription)
                     yield Connected(attempt)
-                    async for frame in socket:
-                        pause = self._first_pause
-                        yield self._read(frame)
+                    with contextlib.suppress(ConnectionClosed):
+                        while True:
+                            event = self._read(await socket.recv(decode=False))
+                            pause = self._first_pause
+                            await self._follow_up(event)
+                            yield event
                     reason = f"closed: {socket.close_code} {socket.close_reason}".rstrip()
             except InvalidStatus as error:
                 status = error.response.status_code
@@ -201,17 +237,66 @@ class Stream:
         return self._signer.headers("GET", self._path) if self._signer else {}
 
     async def _ask(self, subscription: Subscription) -> None:
-        number = await self.send("subscribe", subscription.params())
+        subscription.unasked = subscription.market_tickers[MARKETS_PER_COMMAND:]
+        await self._send_about(subscription, "subscribe", subscription.params())
+
+    async def _ask_for_more(self, subscription: Subscription) -> None:
+        """Add the markets that did not go into the first command, or came after it."""
+        more, subscription.unasked = subscription.unasked, []
+        for start in range(0, len(more), MARKETS_PER_COMMAND):
+            part = more[start : start + MARKETS_PER_COMMAND]
+            await self._update(subscription, "add_markets", part)
+
+    async def _update(self, subscription: Subscription, action: str, tickers: list[str]) -> None:
+        for sid in list(subscription.sids.values()):
+            params = {"sid": sid, "action": action, "market_tickers": tickers}
+            await self._send_about(subscription, "update_subscription", params)
+
+    async def _send_about(
+        self, subscription: Subscription, command: str, params: dict[str, Any]
+    ) -> None:
+        number = await self.send(command, params)
         if number:
-            self._asked[number] = subscription
+            self._asked[number] = _Asked(subscription, command, params)
 
     async def _drop(self, subscription: Subscription) -> None:
         if subscription.sids:
             await self.send("unsubscribe", {"sids": sorted(subscription.sids.values())})
             subscription.sids.clear()
 
+    async def _follow_up(self, event: Received) -> None:
+        """What an answer makes necessary."""
+        asked = self._asked.get(event.raw.get("id", 0))
+        if asked is None:
+            return
+        if event.type == "subscribed":
+            if asked.subscription.answered:
+                await self._ask_for_more(asked.subscription)
+        elif event.type == "error" and event.msg.get("code") == MARKET_NOT_FOUND:
+            # One market that has vanished fails the whole command, and after a reconnect nobody
+            # would be there to ask for the others.
+            unknown = event.msg.get("market_ticker")
+            named = asked.params.get("market_tickers") or []
+            left = [ticker for ticker in named if ticker != unknown]
+            self._forget_market(asked.subscription, unknown)
+            if left and len(left) < len(named):
+                params = {**asked.params, "market_tickers": left}
+                await self._send_about(asked.subscription, asked.command, params)
+
+    def _forget_market(self, subscription: Subscription, ticker: Any) -> None:
+        for tickers in (subscription.market_tickers, subscription.unasked):
+            if ticker in tickers:
+                tickers.remove(ticker)
+
     def _read(self, frame: str | bytes) -> Received:
-        raw = json.loads(frame)
+        data = frame.encode() if isinstance(frame, str) else frame
+        try:
+            raw = json.loads(data)
+        except (ValueError, RecursionError):
+            raw = None
+        if not isinstance(raw, dict):
+            # Not of this protocol; whoever wants to know finds the bytes in ``frame``.
+            raw = {}
         msg = raw.get("msg")
         if not isinstance(msg, dict):
             msg = {}
@@ -221,5 +306,10 @@ class Stream:
             sid = msg.get("sid")
             asked = self._asked.get(raw.get("id", 0))
             if asked is not None and sid is not None:
-                asked.sids[str(msg.get("channel"))] = sid
-        return Received(kind, sid, raw.get("seq"), msg, raw)
+                asked.subscription.sids[str(msg.get("channel"))] = sid
+        return Received(kind, sid, raw.get("seq"), msg, raw, data)
+
+    def subscription_of(self, event: Received) -> Subscription | None:
+        """What an answer, good or bad, is about; None for everything that is no answer."""
+        asked = self._asked.get(event.raw.get("id", 0))
+        return None if asked is None else asked.subscription

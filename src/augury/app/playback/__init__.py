@@ -1,0 +1,1 @@
+"""Playing a recording: the WebSocket gateway with a recording in place of the exchange."""
