@@ -16,7 +16,7 @@ from augury.app.settings import Settings
 from augury.app.tls import Certificate, TlsError, certificate
 from augury.gateways.auth import Authenticator
 from augury.gateways.fix.acceptor import Acceptor, PortsTaken, take_ports
-from augury.gateways.fix.application import Application
+from augury.gateways.fix.desk import Desk
 from augury.gateways.fix.dictionary import Kind
 from augury.gateways.fix.gateway import FixGateway
 from augury.gateways.fix.registry import Sessions
@@ -93,7 +93,6 @@ class FixPart:
         log: Log,
         authenticator: Authenticator,
         limiter: RateLimiter,
-        application: Application,
         closing: contextlib.AsyncExitStack,
     ) -> None:
         """Open the store and bring it to the end of the log; from then on follow the gate.
@@ -118,7 +117,7 @@ class FixPart:
             limiter,
             store,
             self.sessions,
-            application,
+            Desk(gate, self.sessions, store),
             FixSettings(
                 sender=self._settings.fix_sender,
                 sending_time_tolerance=self._settings.fix_sending_time_tolerance,

@@ -43,7 +43,6 @@ from augury.codec.text import parse_rfc3339, rfc3339
 from augury.core import engine as core_engine
 from augury.core.engine import Engine
 from augury.gateways.auth import Authenticator
-from augury.gateways.fix.application import Application, Unsupported
 from augury.gateways.http import OneWriteProtocol
 from augury.gateways.operator.app import operator_app
 from augury.gateways.operator.context import Operator, ServerFacts
@@ -288,9 +287,7 @@ class Server:
             observe=self._observe_rest,
         )
         try:
-            self.fix.prepare(
-                gate, self.log, authenticator, rest.limiter, self._fix_application(), self._closing
-            )
+            self.fix.prepare(gate, self.log, authenticator, rest.limiter, self._closing)
         except FixStartError as error:
             raise StartError(str(error)) from None
         self.snapshotter = Snapshotter(
@@ -335,10 +332,6 @@ class Server:
             self._spawn(later, "statistics")
         self._spawn(self._housekeeping(), "housekeeping")
         self._spawn(self.snapshotter.run(), "snapshots")
-
-    def _fix_application(self) -> Application:
-        """What gives the messages of FIX their meaning."""
-        return Unsupported()
 
     def _fix_trust(self) -> str:
         """Path of what clients of FIX trust; empty for plain TCP."""

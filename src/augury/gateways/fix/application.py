@@ -9,7 +9,7 @@ from typing import Protocol
 from augury.core.applied import Applied
 from augury.core.state import Exchange
 from augury.gateways.fix.codec import Message
-from augury.gateways.fix.session import UNSUPPORTED_MESSAGE_TYPE, Session
+from augury.gateways.fix.session import Session
 
 
 class Application(Protocol):
@@ -59,19 +59,3 @@ class Application(Protocol):
         ``state`` and ``session.options``: nothing that is only in memory survives.
         """
         ...
-
-
-class Unsupported:
-    """For a server that has sessions and no messages."""
-
-    def logged_on(self, session: Session) -> None:
-        pass
-
-    async def received(self, session: Session, message: Message) -> None:
-        session.business_reject(message, UNSUPPORTED_MESSAGE_TYPE, "Unsupported message type")
-
-    async def disconnected(self, session: Session, clean: bool) -> None:
-        pass
-
-    def applied(self, applied: Applied, state: Exchange) -> None:
-        pass
