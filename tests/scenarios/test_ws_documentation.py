@@ -12,8 +12,9 @@ from typing import IO
 
 import pytest
 
+from augury.gateways.ws.asyncapi import CONTENTS
 from augury.gateways.ws.channels import CHANNELS
-from augury.gateways.ws.errors import TEXTS
+from augury.gateways.ws.errors import CAUSES, TEXTS
 from augury.testing.exchange import RunningExchange
 from tests.ws_schemas import check_shape
 
@@ -30,14 +31,20 @@ def table(page: str, name: str) -> list[list[str]]:
 
 
 def test_the_table_of_errors_is_complete(page: str) -> None:
-    assert {int(code): text for code, text in table(page, "errors")} == TEXTS
+    rows = table(page, "errors")
+    assert {int(code): (text, when) for code, text, when in rows} == {
+        code: (text, CAUSES[code]) for code, text in TEXTS.items()
+    }
 
 
 def test_the_table_of_channels_is_complete(page: str) -> None:
     rows = table(page, "channels")
     assert [name.strip("`") for name, *_ in rows] == list(CHANNELS)
-    for name, _, who, markets, seq in rows:
+    for name, messages, who, markets, changes, seq in rows:
         channel = CHANNELS[name.strip("`")]
+        assert messages == ", ".join(f"`{kind}`" for kind in CONTENTS[channel.name].messages)
+        actions = [action.removesuffix("_markets") for action in channel.actions]
+        assert changes == ", ".join(action.removeprefix("get_") for action in actions)
         assert who == ("own" if channel.own else "signed" if channel.private else "everybody")
         assert markets == channel.markets
         assert bool(seq) == channel.sequenced

@@ -18,6 +18,8 @@ from augury.app.health import Health
 from augury.app.logs import request_id
 from augury.app.metrics import CONTENT_TYPE, Metrics
 from augury.app.pages import coverage_html, index_page
+from augury.app.websocket_page import websocket_page
+from augury.gateways.ws import asyncapi
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -27,6 +29,16 @@ Door = Callable[[Scope, Receive, Send], Awaitable[None]]
 REST_PREFIX: Final = "/trade-api/v2"
 WEBSOCKET_PATH: Final = "/trade-api/ws/v2"
 OPERATOR_PREFIX: Final = "/operator/v1"
+
+_HTML: Final = b"text/html; charset=utf-8"
+_PAGES: Final[dict[str, tuple[bytes, Callable[[], bytes]]]] = {
+    "/": (_HTML, lambda: index_page().encode()),
+    "/coverage": (_HTML, lambda: coverage_html().encode()),
+    "/docs/websocket": (_HTML, lambda: websocket_page().encode()),
+    "/asyncapi.json": (b"application/json", asyncapi.document_json),
+    "/asyncapi.yaml": (b"application/yaml", asyncapi.document_yaml),
+}
+"""What never changes while the server runs."""
 
 _ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -147,14 +159,13 @@ class Front:
 
     async def _own(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
-        if path not in {"/", "/coverage", "/healthz", "/readyz", "/metrics", "/favicon.ico"}:
+        if path in _PAGES and method in {"GET", "HEAD"}:
+            content_type, page = _PAGES[path]
+            await _answer(send, 200, content_type, page())
+        elif path not in {*_PAGES, "/healthz", "/readyz", "/metrics", "/favicon.ico"}:
             await _answer_json(send, 404, _refusal("not_found", "there is nothing here"))
         elif method not in {"GET", "HEAD"}:
             await _answer_json(send, 405, _refusal("method_not_allowed", "use GET"))
-        elif path == "/":
-            await _answer(send, 200, b"text/html; charset=utf-8", index_page().encode())
-        elif path == "/coverage":
-            await _answer(send, 200, b"text/html; charset=utf-8", coverage_html().encode())
         elif path == "/healthz":
             await _answer_json(send, 200, {"status": "ok"})
         elif path == "/readyz":

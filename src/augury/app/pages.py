@@ -11,6 +11,8 @@ _LINKS = (
     ("/trade-api/v2/markets?limit=20", "Markets", "the first twenty, as clients see them"),
     ("/coverage", "Coverage", "which operations of the API are there"),
     ("/trade-api/v2/openapi.json", "OpenAPI", "the trading API as a document for tools"),
+    ("/docs/websocket", "WebSocket", "channels, commands and messages of the stream"),
+    ("/asyncapi.yaml", "AsyncAPI", "the stream as a document for tools"),
     ("/operator/v1", "Operator API", "for whoever runs this exchange"),
     ("/readyz", "Readiness", "is everything as it should be"),
     ("/metrics", "Metrics", "for Prometheus"),
@@ -22,8 +24,20 @@ body { font: 17px/1.5 system-ui, sans-serif; max-width: 54rem; margin: 3rem auto
        padding: 0 1rem; color: #1d2733; background: #fbfaf8 }
 td { padding: 0.2rem 1.5rem 0.2rem 0; vertical-align: top }
 code { background: #efece6; padding: 0.1em 0.3em }
+pre { background: #efece6; padding: 0.6rem 0.8rem; white-space: pre-wrap; overflow-wrap: anywhere;
+      font-size: 0.8em }
 .missing { color: #a33 }
 </style>"""
+
+
+def whole_page(title: str, body: str) -> str:
+    """A page of the front, in the look of all of them."""
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+{_HEAD}</head><body>
+{body}
+</body></html>
+"""
 
 
 @lru_cache(maxsize=1)
@@ -32,18 +46,16 @@ def index_page() -> str:
         f'<tr><td><a href="{path}">{title}</a></td><td>{text}</td></tr>'
         for path, title, text in _LINKS
     )
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Augury</title>
-{_HEAD}</head><body>
-<h1>Augury</h1>
+    return whole_page(
+        "Augury",
+        f"""<h1>Augury</h1>
 <p>An event-contract exchange, version {__version__}. It speaks the trading API at
 <code>/trade-api/v2</code> and streams at <code>/trade-api/ws/v2</code>; point a client's host
 here and trade.</p>
 <table>{rows}</table>
 <p>Augury is independent software and not affiliated with any exchange whose API it speaks.
-The money in it is whatever its operator says it is.</p>
-</body></html>
-"""
+The money in it is whatever its operator says it is.</p>""",
+    )
 
 
 @lru_cache(maxsize=1)
@@ -60,12 +72,10 @@ def coverage_html() -> str:
             f"<tr{kind}><td>{row.method}</td><td><code>{escape(row.path)}</code></td>"
             f"<td>{row.status}</td><td>{escape(note)}</td></tr>"
         )
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Coverage</title>
-{_HEAD}</head><body>
-<h1>Coverage of the trading API</h1>
+    return whole_page(
+        "Coverage",
+        f"""<h1>Coverage of the trading API</h1>
 <p>{there} of {len(rows)} operations work; the others answer 501. The last column names parts of
 an operation that are specified and not there.</p>
-<table>{"".join(cells)}</table>
-</body></html>
-"""
+<table>{"".join(cells)}</table>""",
+    )

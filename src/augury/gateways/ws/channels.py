@@ -23,6 +23,16 @@ class Channel:
     """Whether there is a message that shows the present of one market."""
     sharded: bool = False
     """Whether a subscription may ask for the messages of a share of all markets."""
+    changeable: bool = True
+    """Whether the markets of a subscription can be changed with ``update_subscription``."""
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """What ``update_subscription`` can do."""
+        if self.markets == "ignored" or not self.changeable:
+            return ()
+        changes = ("add_markets", "delete_markets")
+        return (*changes, "get_snapshot") if self.snapshots else changes
 
 
 ORDERBOOK_DELTA: Final = Channel(
@@ -39,7 +49,7 @@ ORDER_GROUP_UPDATES: Final = Channel(
 )
 COMMUNICATIONS: Final = Channel("communications", private=True, markets="ignored", sharded=True)
 MARKET_LIFECYCLE: Final = Channel("market_lifecycle_v2", markets="ignored")
-MULTIVARIATE: Final = Channel("multivariate")
+MULTIVARIATE: Final = Channel("multivariate", changeable=False)
 MULTIVARIATE_LIFECYCLE: Final = Channel("multivariate_market_lifecycle", markets="ignored")
 
 CHANNELS: Final[dict[str, Channel]] = {

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import msgspec
 
 from augury.gateways.ws.errors import UNABLE_TO_PROCESS, CommandError
+from augury.gateways.ws.fields import about
 
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """What comes back in replies has to be a number that any client can read."""
@@ -17,19 +18,35 @@ Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 class Params(msgspec.Struct, frozen=True):
     """The union of all commands' parameters; null counts as absent, unknown names as noise."""
 
-    channels: list[str] | None = None
-    market_ticker: str | None = None
-    market_tickers: list[str] | None = None
-    market_id: str | None = None
-    market_ids: list[str] | None = None
-    sid: Number | None = None
-    sids: list[Number] | None = None
-    action: str | None = None
-    send_initial_snapshot: bool | None = None
-    skip_ticker_ack: bool | None = None
-    use_yes_price: bool | None = None
-    shard_factor: Number | None = None
-    shard_key: Number | None = None
+    channels: Annotated[list[str] | None, about("What to subscribe to; at least one.")] = None
+    market_ticker: Annotated[str | None, about("One market.")] = None
+    market_tickers: Annotated[list[str] | None, about("Several markets, instead.")] = None
+    market_id: Annotated[str | None, about("One market by id, on ticker channels.")] = None
+    market_ids: Annotated[list[str] | None, about("Several markets by id, instead.")] = None
+    sid: Annotated[Number | None, about("The subscription that is meant.")] = None
+    sids: Annotated[
+        list[Number] | None,
+        about("Subscriptions to end; in `update_subscription` exactly one, instead of `sid`."),
+    ] = None
+    action: Annotated[str | None, about("`add_markets`, `delete_markets` or `get_snapshot`.")] = (
+        None
+    )
+    send_initial_snapshot: Annotated[
+        bool | None, about("Show each market that is named as it stands, on ticker channels.")
+    ] = None
+    skip_ticker_ack: Annotated[
+        bool | None, about("Leave the list of markets out of the replies about the subscription.")
+    ] = None
+    use_yes_price: Annotated[
+        bool | None, about("Show NO levels of the book in YES prices; for good.")
+    ] = None
+    shard_factor: Annotated[
+        Number | None,
+        about("How many connections share the markets, 1 to 100, on `communications`."),
+    ] = None
+    shard_key: Annotated[
+        Number | None, about("Which of them this one is, from 0 to `shard_factor` - 1.")
+    ] = None
 
 
 class Frame(msgspec.Struct, frozen=True):

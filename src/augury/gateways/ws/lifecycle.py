@@ -116,8 +116,9 @@ def market_created(event: MarketCreated, state: Exchange) -> bytes:
     market = state.markets.get(event.ticker)
     if market is not None and market.legs:
         details = {**combos.details(market, state.markets), **details}
+    name = _text(_object(listed.details), "title") if listed is not None else ""
     metadata = Metadata(
-        _text(_object(listed.details), "title") if listed is not None else "",
+        name or (combos.EVENT_TITLE if combos.is_combo(event.ticker) else ""),
         _text(details, "title"),
         _text(details, "yes_sub_title"),
         _text(details, "no_sub_title"),

@@ -25,29 +25,29 @@ class SubscribedChannel(msgspec.Struct):
     sid: Sid
 
 
-class Subscribed(msgspec.Struct):
+class Subscribed(msgspec.Struct, kw_only=True):
     """A channel is subscribed to; its messages follow."""
 
-    id: Maybe[CommandId]
+    id: Maybe[CommandId] = UNSET
     type: Annotated[str, about("Always `subscribed`.")]
     msg: SubscribedChannel
 
 
-class Unsubscribed(msgspec.Struct):
+class Unsubscribed(msgspec.Struct, kw_only=True):
     """A subscription is over: no message with its `sid` follows."""
 
-    id: Maybe[CommandId]
+    id: Maybe[CommandId] = UNSET
     sid: Sid
-    seq: Maybe[Annotated[Seq, about("On channels that count their messages.")]]
+    seq: Maybe[Annotated[Seq, about("On channels that count their messages.")]] = UNSET
     type: Annotated[str, about("Always `unsubscribed`.")]
 
 
-class Updated(msgspec.Struct):
+class Updated(msgspec.Struct, kw_only=True):
     """A subscription is now as asked for."""
 
-    id: Maybe[CommandId]
+    id: Maybe[CommandId] = UNSET
     sid: Sid
-    seq: Maybe[Annotated[Seq, about("On channels that count their messages.")]]
+    seq: Maybe[Annotated[Seq, about("On channels that count their messages.")]] = UNSET
     type: Annotated[str, about("Always `ok`.")]
     market_tickers: Maybe[
         Annotated[
@@ -57,10 +57,10 @@ class Updated(msgspec.Struct):
     ] = UNSET
 
 
-class Subscriptions(msgspec.Struct):
+class Subscriptions(msgspec.Struct, kw_only=True):
     """All subscriptions of the connection."""
 
-    id: Maybe[CommandId]
+    id: Maybe[CommandId] = UNSET
     type: Annotated[str, about("Always `ok`.")]
     subscriptions: list[SubscribedChannel]
 
@@ -74,32 +74,36 @@ class Fault(msgspec.Struct):
     market_id: Maybe[Annotated[str, about("What was given and is no market.")]] = UNSET
 
 
-class Refused(msgspec.Struct):
+class Refused(msgspec.Struct, kw_only=True):
     """A command changed nothing. Code 25 comes without a command, before the connection ends."""
 
-    id: Maybe[CommandId]
-    sid: Maybe[Annotated[int, about("Which of the `sids` of `unsubscribe` is unknown.")]]
+    id: Maybe[CommandId] = UNSET
+    sid: Maybe[Annotated[int, about("Which of the `sids` of `unsubscribe` is unknown.")]] = UNSET
     type: Annotated[str, about("Always `error`.")]
     msg: Fault
 
 
 def subscribed(command_id: int | None, channel: str, sid: int) -> bytes:
-    return _encode(Subscribed(command_id or UNSET, "subscribed", SubscribedChannel(channel, sid)))
+    msg = SubscribedChannel(channel, sid)
+    return _encode(Subscribed(id=command_id or UNSET, type="subscribed", msg=msg))
 
 
 def unsubscribed(command_id: int | None, sid: int, seq: int | None) -> bytes:
-    return _encode(Unsubscribed(command_id or UNSET, sid, seq or UNSET, "unsubscribed"))
+    return _encode(
+        Unsubscribed(id=command_id or UNSET, sid=sid, seq=seq or UNSET, type="unsubscribed")
+    )
 
 
 def updated(command_id: int | None, sid: int, seq: int | None, tickers: list[str] | None) -> bytes:
     """``tickers`` None leaves the list out."""
-    return _encode(
-        Updated(command_id or UNSET, sid, seq or UNSET, "ok", UNSET if tickers is None else tickers)
-    )
+    reply = Updated(id=command_id or UNSET, sid=sid, seq=seq or UNSET, type="ok")
+    if tickers is not None:
+        reply.market_tickers = tickers
+    return _encode(reply)
 
 
 def subscriptions(command_id: int | None, found: list[SubscribedChannel]) -> bytes:
-    return _encode(Subscriptions(command_id or UNSET, "ok", found))
+    return _encode(Subscriptions(id=command_id or UNSET, type="ok", subscriptions=found))
 
 
 def refused(command_id: int | None, sid: int | None, error: CommandError) -> bytes:
@@ -108,4 +112,7 @@ def refused(command_id: int | None, sid: int | None, error: CommandError) -> byt
         fault.market_ticker = error.market_ticker
     if error.market_id is not None:
         fault.market_id = error.market_id
-    return _encode(Refused(command_id or UNSET, UNSET if sid is None else sid, "error", fault))
+    reply = Refused(id=command_id or UNSET, type="error", msg=fault)
+    if sid is not None:
+        reply.sid = sid
+    return _encode(reply)

@@ -50,7 +50,6 @@ from augury.gateways.ws.registry import Registry
 from augury.gateways.ws.sharding import LARGEST_FACTOR, Shard
 
 _log: Final = logging.getLogger("augury.gateways.ws")
-ACTIONS: Final = frozenset({"add_markets", "delete_markets", "get_snapshot"})
 
 
 class Session:
@@ -169,11 +168,7 @@ class Session:
         if not params.action:
             raise CommandError(ACTION_REQUIRED)
         channel = subscription.channel
-        if (
-            params.action not in ACTIONS
-            or channel.markets == "ignored"
-            or (params.action == "get_snapshot" and not channel.snapshots)
-        ):
+        if params.action not in channel.actions:
             raise CommandError(UNSUPPORTED_ACTION)
         known = subscription.tickers or {}
         tickers = self._named(params, [channel], known)
