@@ -34,7 +34,7 @@ class Desk:
     def __init__(self, gate: ExchangeGate, sessions: Sessions, store: FixStore) -> None:
         self._gate = gate
         self._sessions = sessions
-        index = OrderIndex()
+        index = self._index = OrderIndex()
         self._quotes = QuoteReports(sessions)
         self._drop_copy = DropCopy(gate, store)
         self._orders = OrderEntry(gate, index)
@@ -51,9 +51,12 @@ class Desk:
         return bool(self._drop_copy.members)
 
     def logged_on(self, session: Session) -> None:
-        self._drop_copy.follow(session.principal.member_id)
+        state = self._gate.state
+        member_id = session.principal.member_id
+        self._drop_copy.follow(member_id)
+        self._index.know(state, state.members[member_id])
         if session.kind is Kind.RFQ:
-            self._quotes.greet(session, self._gate.state)
+            self._quotes.greet(session, state)
 
     async def received(self, session: Session, message: Message) -> None:
         kind = message.type

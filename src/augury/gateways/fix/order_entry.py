@@ -9,6 +9,7 @@ still under way waits for it, and what concerns many orders waits for all before
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -36,7 +37,6 @@ from augury.gateways.fix.orders import (
     Malformed,
     Refused,
     account_of,
-    origin_of,
     own_account,
     place_order,
     price_of,
@@ -149,6 +149,8 @@ class OrderEntry:
 
     async def new_order(self, session: Session, message: Message) -> None:
         now_ns = self._gate.now_ns()
+        if self._is_repeated(session, message):
+            return
         try:
             command = place_order(session, message, self._member(session), now_ns)
         except Refused as refused:
@@ -159,15 +161,23 @@ class OrderEntry:
         # What becomes of it, refusal included, is in the log, and reported from there.
         await self._gate.submit(command)
 
+    def _is_repeated(self, session: Session, message: Message) -> bool:
+        """Whether a message came again, as possible duplicates do when the exchange asks for them
+        after a crash, and the log has it: what is to be said of it is said from there."""
+        names = self._member(session).client_order_ids
+        return message.is_possible_duplicate and message.get(11) in names
+
     def _pending_new(self, session: Session, message: Message, now_ns: int) -> None:
         if not session.options.skip_pending:
-            session.send("8", _unborn_order(message, now_ns, "A", message.get(38) or "0", []))
+            session.send("8", _unborn_order(message, now_ns, "A", []))
 
     # --- changes -----------------------------------------------------------------------------
 
     async def replace_order(self, session: Session, message: Message) -> None:
         member = self._member(session)
         order = None
+        if self._is_repeated(session, message):
+            return
         try:
             order = self._find(session, message, member)
             name = message.get(11) or ""
@@ -463,17 +473,20 @@ def _refuse_group(session: Session, message: Message, applied: Applied) -> bool:
     return True
 
 
-def _unborn_order(
-    message: Message, now_ns: int, status: str, leaves: str, reason: Fields
-) -> Fields:
+def _unborn_order(message: Message, now_ns: int, status: str, reason: Fields) -> Fields:
     """A report about an order that the exchange does not know, from the request alone."""
+    size = message.get(38) or "0"
+    leaves = "0.00"
+    if not reason:
+        with contextlib.suppress(ValueError):
+            leaves = values.quantity_text(values.parse_quantity(size))
     fields: Fields = [
         (6, "0"),
         (11, message.get(11) or ""),
         (14, "0.00"),
         (17, NO_EXEC_ID),
         (37, NO_ORDER),
-        (38, message.get(38) or "0"),
+        (38, size),
         (39, status),
     ]
     price = message.get(44)
@@ -496,7 +509,4 @@ def _unborn_order(
 
 
 def _refused_order(message: Message, now_ns: int, text: str, code: int) -> Fields:
-    return _unborn_order(message, now_ns, "8", "0.00", [(58, text), (103, str(code))])
-
-
-__all__ = ["OrderEntry", "origin_of"]
+    return _unborn_order(message, now_ns, "8", [(58, text), (103, str(code))])

@@ -35,6 +35,10 @@ class OrderIndex:
     def __init__(self) -> None:
         self._members: dict[int, _Names] = {}
 
+    def know(self, state: Exchange, member: Member) -> None:
+        """Begin with a member, if its orders are not known already."""
+        self._of(state, member)
+
     def follow(self, applied: Applied) -> None:
         """Take note of what a record did to orders of known members."""
         members = self._members
