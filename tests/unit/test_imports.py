@@ -39,8 +39,19 @@ MAY_IMPORT: dict[str, set[str]] = {
         "projections",
         "sequencer",
     },
-    # Exchanges for tests stand outside, too: they start the application and speak its protocols.
-    "testing": {"app", "client", "codec", "core"},
+    # Exchanges for tests stand outside, too: they start the application and speak its protocols;
+    # the simulator puts the parts together as the application does.
+    "testing": {
+        "app",
+        "client",
+        "codec",
+        "core",
+        "gateways",
+        "log",
+        "ports",
+        "projections",
+        "sequencer",
+    },
     # World files, which are data.
     "worlds": set(),
     # `python -m augury` is a door to the command line and nothing else.

@@ -85,4 +85,7 @@ class Head:
             pass
 
     def close(self) -> None:
-        os.close(self._file)
+        """Give up the lock. May be called again: the number may be another file's by then."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1

@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from augury.log.files import flush_directory
+from augury.log.files import flush_directory, flush_file
 from augury.log.head import Head, HeadState, read_head
 from augury.log.records import (
     GENESIS,
@@ -52,6 +52,22 @@ _BATCHES_PER_READ: Final = 64
 
 _LAST: Final = 2**63 - 1
 
+_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What a database raises; the second when a damaged one cannot even be described in UTF-8."""
+
+_BEFORE_THE_FLUSH: Final = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_IOERR_READ,
+        sqlite3.SQLITE_IOERR_SHORT_READ,
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+"""Failures after which a batch is not in the file as a whole, so no start can ever find it."""
+
 
 class SqliteLog:
     """Implements ``ports.log.Log`` in the file ``path``.
@@ -83,6 +99,7 @@ class SqliteLog:
             # closes folds the write-ahead file in and removes it, and of a damaged one that would
             # destroy what an expert might still save.
             self._open_checked(acknowledged).close()
+            self._make_durable()
             self._connection = self._connect("rw")
         except BaseException:
             self._head.close()
@@ -112,8 +129,9 @@ class SqliteLog:
             self._connection.execute(_INSERT, (self._last_sequence + 1, data, seal))
         except sqlite3.OperationalError as error:
             self._doubtful = True
-            raise LogUnavailable(f"{self._path}: {error}") from error
-        except sqlite3.Error as error:
+            in_doubt = error.sqlite_errorcode not in _BEFORE_THE_FLUSH
+            raise LogUnavailable(f"{self._path}: {error}", in_doubt) from error
+        except _ERRORS as error:
             self._doubtful = True
             raise LogError(f"{self._path}: {error}") from error
         self._last_sequence += len(records)
@@ -166,7 +184,7 @@ class SqliteLog:
             connection.execute("PRAGMA synchronous = FULL")
             # After a long reader has kept it growing, the write-ahead file is cut to this again.
             connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise LogError(f"{self._path}: {error}") from error
         return connection
 
@@ -177,7 +195,7 @@ class SqliteLog:
                 try:
                     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
                     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-                except sqlite3.Error as error:
+                except _ERRORS as error:
                     raise LogError(f"{self._path}: {error}") from error
             if application_id or tables:
                 return False
@@ -198,8 +216,21 @@ class SqliteLog:
                 connection.execute("COMMIT")
             # SQLite flushes files; that the file exists at all is for the directory to remember.
             flush_directory(self._path.parent)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *_ERRORS) as error:
             raise LogError(f"{self._path}: {error}") from error
+
+    def _make_durable(self) -> None:
+        """Flush what was found, before anybody builds on it.
+
+        A process that was killed in the middle of a flush may leave a batch that is whole and yet
+        only in the machine's memory. It counts from now on, so it must survive what comes next.
+        """
+        try:
+            flush_file(self._path.with_name(self._path.name + "-wal"))
+            flush_file(self._path)
+            flush_directory(self._path.parent)
+        except OSError as error:
+            raise LogError(f"{self._path}: {error.strerror}") from error
 
     def _open_checked(self, acknowledged: HeadState | None) -> sqlite3.Connection:
         """A reading connection to a log that ends as it should."""
@@ -219,7 +250,7 @@ class SqliteLog:
         try:
             (application_id,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise LogError(f"{self._path}: {error}") from error
         if application_id != _APPLICATION_ID:
             raise LogError(f"{self._path}: this is not a log of Augury")
@@ -256,7 +287,7 @@ class SqliteLog:
             if damage is not None:
                 raise damage
             return records[-1].sequence, chain
-        except (sqlite3.Error, LogDamaged) as error:
+        except (*_ERRORS, LogDamaged) as error:
             # The end is not where it was looked for, so even its number cannot be trusted. Reading
             # from the beginning finds the record that is really damaged first.
             for _, damage in _batches(connection, 1, GENESIS, _LAST):
@@ -270,7 +301,7 @@ class SqliteLog:
             return 1, GENESIS
         try:
             rows = connection.execute(_UP_TO, (sequence, 2)).fetchall()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise LogDamaged(sequence, str(error)) from error
         if not rows:
             raise LogDamaged(sequence, "it is missing")
@@ -281,7 +312,7 @@ class SqliteLog:
     def _chain_of(self, connection: sqlite3.Connection, sequence: int) -> bytes:
         try:
             row = connection.execute(_UP_TO, (sequence, 1)).fetchone()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise LogDamaged(sequence, str(error)) from error
         if row is None:
             raise LogDamaged(sequence, "it is missing")
@@ -317,7 +348,7 @@ def _batches(
             # One by one: what was read before SQLite stumbles still counts.
             for row in connection.execute(_NEXT, (expected, _BATCHES_PER_READ)):
                 rows.append(row)  # noqa: PERF402
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             failure = str(error)
         for first, data, seal in rows:
             if first != expected or not isinstance(data, bytes):
@@ -342,7 +373,7 @@ def salvage(path: Path) -> Iterator[Record]:
     """
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    except sqlite3.Error as error:
+    except _ERRORS as error:
         raise LogError(f"{path}: {error}") from error
     with closing(connection):
         for records, damage in _batches(connection, 1, GENESIS, _LAST):

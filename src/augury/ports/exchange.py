@@ -11,7 +11,9 @@ from augury.core.state import Exchange
 class Unavailable(Exception):
     """The command was not logged: the log cannot take it, or too many are waiting.
 
-    ``reason`` is ``storage``, ``overloaded`` or ``stopping``. Nothing has changed.
+    ``reason`` is ``storage``, ``overloaded`` or ``stopping``: nothing has changed. Or it is
+    ``unknown``: the disk failed in the very flush of the command. Nothing has changed so far, but
+    if the process ends before the log works again the command may turn out to be in it.
     """
 
     def __init__(self, reason: str) -> None:

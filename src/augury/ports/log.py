@@ -25,7 +25,15 @@ class LogError(Exception):
 
 
 class LogUnavailable(LogError):
-    """Nothing of the batch was made durable (disk full, I/O error); it may be tried again."""
+    """The batch was not made durable (disk full, I/O error); the log may be tried again.
+
+    Nothing of it is there, and nothing will be, unless it is ``in_doubt``: then it was written
+    and only the flush failed, so a crash before the next successful append may bring it back.
+    """
+
+    def __init__(self, message: str, in_doubt: bool = False) -> None:
+        super().__init__(message)
+        self.in_doubt = in_doubt
 
 
 class LogDamaged(LogError):
@@ -41,7 +49,8 @@ class Log(Protocol):
     """Where records live. Calls block; the sequencer makes them off the event loop."""
 
     def append(self, records: Sequence[Record]) -> None:
-        """Make all of ``records`` durable, or none. Returns only after the flush.
+        """Make all of ``records`` durable, or none. Returns only after the flush. After a failure
+        the next success also makes sure that the failed batch never comes back.
 
         The first sequence must be ``last_sequence + 1``. Raises ``LogUnavailable``.
         """

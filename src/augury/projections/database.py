@@ -84,6 +84,8 @@ class HistoryDatabase:
             SQLAlchemyError,
             HistoryUnavailable,
             OSError,
+            # The driver cannot even describe some kinds of damage, or the text in a row is none.
+            UnicodeDecodeError,
         )
         """What a database that is away, locked, full or damaged raises."""
 
@@ -172,6 +174,8 @@ class HistoryDatabase:
     def report(self, error: BaseException) -> None:
         """Tell of an error; the next ``prepare`` replaces a file that turned out to be damaged."""
         cause = getattr(error, "orig", None) or error
+        if isinstance(cause, UnicodeDecodeError) and self.is_sqlite:
+            self._damage = str(cause)
         code = getattr(cause, "sqlite_errorcode", None)
         if code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             self._damage = str(cause)

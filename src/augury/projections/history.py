@@ -356,7 +356,7 @@ class History:
 
     def _failed(self, error: Exception) -> None:
         if not self._last_error:
-            expected = isinstance(error, (*self.database.errors, MissingRecords))
+            expected = isinstance(error, (*self.database.errors, MissingRecords, LogError))
             log.warning(
                 "history is not moving; trading goes on",
                 extra={"error": str(error), "position": self._position},

@@ -296,5 +296,14 @@ def _entry_of_sequence(sequence: Expression) -> Expression:
 
 def view_statements(dialect: Dialect) -> tuple[str, str]:
     """(drop, create) of the view. It is made anew at every start, so it needs no migration."""
-    body = ledger_lines().compile(dialect=dialect, compile_kwargs={"literal_binds": True})
-    return f"DROP VIEW IF EXISTS {VIEW_NAME}", f"CREATE VIEW {VIEW_NAME} AS {body}"
+    statements = _view_statements.get(dialect.name)
+    if statements is None:
+        # Compiling takes longer than everything else in opening a small history.
+        body = ledger_lines().compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+        statements = (f"DROP VIEW IF EXISTS {VIEW_NAME}", f"CREATE VIEW {VIEW_NAME} AS {body}")
+        _view_statements[dialect.name] = statements
+    return statements
+
+
+_view_statements: Final[dict[str, tuple[str, str]]] = {}
+"""By the name of the dialect."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import fields
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import Table, bindparam, desc, select
 from sqlalchemy.engine import Dialect
@@ -58,6 +58,37 @@ class PositionMoved(Exception):
     """Another writer works on the same history, or its position row is gone."""
 
 
+class _Statements:
+    """What a writer runs, compiled for one kind of database; every writer of that kind shares it.
+
+    Compiling takes longer than writing a small history does.
+    """
+
+    _compiled: "ClassVar[dict[tuple[str, str], _Statements]]" = {}
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.inserts = {name: Inserts(table, dialect) for name, table in INSERTED.items()}
+        self.candles = Upserts(t.candles, dialect)
+        self.hour_candles = Upserts(t.hour_candles, dialect)
+        self.day_candles = Upserts(t.day_candles, dialect)
+        # A provisional market may vanish and be listed again under its ticker.
+        self.markets = Upserts(t.markets, dialect)
+        self.rfqs = Upserts(t.rfqs, dialect)
+        self.quotes = Upserts(t.quotes, dialect)
+        self.move = move_position(dialect)
+        self.newest_candle = _newest_candle(dialect)
+        self.minutes_between = _candles_between(t.candles, dialect)
+        self.hours_between = _candles_between(t.hour_candles, dialect)
+
+    @classmethod
+    def of(cls, dialect: Dialect) -> "_Statements":
+        key = (dialect.name, dialect.paramstyle)
+        found = cls._compiled.get(key)
+        if found is None:
+            found = cls._compiled[key] = cls(dialect)
+        return found
+
+
 class HistoryWriter:
     """A connection, the position it stands at, and the open candles."""
 
@@ -67,19 +98,7 @@ class HistoryWriter:
         """Whether another thread of this process has more urgent things to do."""
         self.position = 0
         self.time_ns = 0
-        dialect = database.engine.dialect
-        self._inserts = {name: Inserts(table, dialect) for name, table in INSERTED.items()}
-        self._candles = Upserts(t.candles, dialect)
-        self._hour_candles = Upserts(t.hour_candles, dialect)
-        self._day_candles = Upserts(t.day_candles, dialect)
-        # A provisional market may vanish and be listed again under its ticker.
-        self._markets = Upserts(t.markets, dialect)
-        self._rfqs = Upserts(t.rfqs, dialect)
-        self._quotes = Upserts(t.quotes, dialect)
-        self._move = move_position(dialect)
-        self._newest_candle = _newest_candle(dialect)
-        self._minutes_between = _candles_between(t.candles, dialect)
-        self._hours_between = _candles_between(t.hour_candles, dialect)
+        self._statements = _Statements.of(database.engine.dialect)
         self._connection: PoolProxiedConnection | None = None
         self._cursor: Any = None
         self._collector: Collector | None = None
@@ -127,7 +146,7 @@ class HistoryWriter:
                     time.sleep(BREATH_SECONDS)
             self._insert(cursor, collector.take(), collector.candles.take_changed())
             values = {"old": self.position, "sequence": last.sequence, "time_ns": last.time_ns}
-            cursor.execute(self._move.sql, self._move.parameters(**values))
+            cursor.execute(self._statements.move.sql, self._statements.move.parameters(**values))
             if cursor.rowcount != 1:
                 raise PositionMoved(f"history is not at {self.position} any more")
             connection.commit()
@@ -149,27 +168,28 @@ class HistoryWriter:
             connection.close()
 
     def _insert(self, cursor: Any, rows: Rows, candles: Changed) -> None:
-        for name, inserts in self._inserts.items():
+        for name, inserts in self._statements.inserts.items():
             new = getattr(rows, name)
             if new:
                 inserts.run(cursor, new)
         if rows.markets:
-            self._markets.run(cursor, rows.markets)
+            self._statements.markets.run(cursor, rows.markets)
         if rows.rfqs:
-            self._rfqs.run(cursor, rows.rfqs.values())
+            self._statements.rfqs.run(cursor, rows.rfqs.values())
         if rows.quotes:
-            self._quotes.run(cursor, rows.quotes.values())
+            self._statements.quotes.run(cursor, rows.quotes.values())
         if candles.minutes:
-            self._candles.run(cursor, map(candle_values, candles.minutes))
+            self._statements.candles.run(cursor, map(candle_values, candles.minutes))
         if candles.hours:
-            self._hour_candles.run(cursor, map(candle_values, candles.hours))
+            self._statements.hour_candles.run(cursor, map(candle_values, candles.hours))
         if candles.days:
-            self._day_candles.run(cursor, map(candle_values, candles.days))
+            self._statements.day_candles.run(cursor, map(candle_values, candles.days))
 
     def _read_open_candles(self, market_ticker: str) -> Resumed | None:
         cursor = self._cursor
         cursor.execute(
-            self._newest_candle.sql, self._newest_candle.parameters(market_ticker=market_ticker)
+            self._statements.newest_candle.sql,
+            self._statements.newest_candle.parameters(market_ticker=market_ticker),
         )
         row = cursor.fetchone()
         if row is None:
@@ -180,8 +200,10 @@ class HistoryWriter:
         day_start = previous_end(DAY, period_end(DAY, hour_end))
         return Resumed(
             minute,
-            self._read_between(self._minutes_between, market_ticker, hour_start, minute.end_ts),
-            self._read_between(self._hours_between, market_ticker, day_start, hour_end),
+            self._read_between(
+                self._statements.minutes_between, market_ticker, hour_start, minute.end_ts
+            ),
+            self._read_between(self._statements.hours_between, market_ticker, day_start, hour_end),
         )
 
     def _read_between(

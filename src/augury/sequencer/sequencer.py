@@ -432,11 +432,12 @@ class Sequencer:
     # --- failure -----------------------------------------------------------------------------
 
     def _fail_storage(self, batch: list[_Entry], failure: LogUnavailable) -> None:
-        """Nothing of ``batch`` is durable: tell all who wait, then try until it works again."""
+        """``batch`` is not durable: tell all who wait, then try until it works again."""
         if not self._storage_failed:
             self._storage_failed = True
             logger.error("the log cannot be written, commands are refused: %s", failure)
-        self._refuse([*batch, *self._take_queued()], "storage")
+        self._refuse(batch, "unknown" if failure.in_doubt else "storage")
+        self._refuse(self._take_queued(), "storage")
         if self._accepting:
             self._retry = self._loop.call_later(self._retry_seconds, self._probe)
             self._retry_seconds = min(2 * self._retry_seconds, _LAST_RETRY_SECONDS)

@@ -34,6 +34,7 @@ class HeldLog(MemoryLog):
         self.may_flush = threading.Event()
         self.may_flush.set()
         self.full = False
+        self.in_doubt = False
         self.batches: list[list[Record]] = []
         self.attempts = 0
         self.busy = False
@@ -46,7 +47,7 @@ class HeldLog(MemoryLog):
         self.busy = False
         self.attempts += 1
         if self.full:
-            raise LogUnavailable("the disk is full")
+            raise LogUnavailable("the disk is full", self.in_doubt)
         super().append(records)
         self.batches.append(list(records))
 
@@ -426,6 +427,20 @@ async def test_when_the_disk_is_full_nobody_is_told_yes_and_reads_go_on(log: Hel
             await exchange.submit(c.Tick())
         assert list(exchange.state.members) == [1]
         assert exchange.state.sequence == log.last_sequence == 1
+
+
+async def test_what_may_yet_come_back_is_not_said_to_be_refused(log: HeldLog) -> None:
+    async with running(log) as exchange:
+        log.full = log.in_doubt = True
+        log.may_flush.clear()
+        written = asyncio.ensure_future(exchange.submit(c.CreateMember("a@example.com")))
+        await until(lambda: log.busy)
+        queued = asyncio.ensure_future(exchange.submit(c.CreateMember("b@example.com")))
+        await asyncio.sleep(0)
+        log.may_flush.set()
+        answers = await asyncio.gather(written, queued, return_exceptions=True)
+        assert [str(answer) for answer in answers] == ["unknown", "storage"]
+        assert not exchange.state.members
 
 
 async def test_when_the_disk_has_room_again_the_exchange_goes_on_by_itself(

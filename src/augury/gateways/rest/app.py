@@ -49,6 +49,10 @@ _JSON: Final = (b"content-type", b"application/json")
 
 _UNAVAILABLE: Final = {
     "storage": ("exchange_unavailable", "the exchange cannot store commands at the moment"),
+    "unknown": (
+        "outcome_unknown",
+        "storing failed half-way; if the exchange restarts, the command may turn out to be there",
+    ),
     "overloaded": ("exchange_overloaded", "too many requests are waiting; try again"),
     "stopping": ("exchange_unavailable", "the exchange is stopping"),
 }
