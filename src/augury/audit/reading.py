@@ -151,7 +151,7 @@ def read_log(file: Path) -> Iterator[Entry]:
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as db:
             yield from _frames(db)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise Unreadable(f"{file}: {error}") from error
 
 

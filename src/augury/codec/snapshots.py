@@ -57,12 +57,13 @@ def decode_state(payload: bytes, expected_hash: str) -> DecodedSnapshot:
         if head[1] > RULES_VERSION:
             raise CodecError(f"the snapshot follows rules {head[1]}; {RULES_VERSION} are known")
         state = load_state(row for block in blocks for row in block)
+        found = state_hash(state)
     except CodecError:
         raise
     except Exception as error:
-        # Old or foreign rows can fail anywhere in the loader; each such failure means the same.
+        # Old or foreign rows can fail anywhere in the loader, or not before the state is hashed;
+        # each such failure means the same.
         raise CodecError(f"the snapshot cannot be read: {error}") from error
-    found = state_hash(state)
     if found != expected_hash:
         raise CodecError(f"the snapshot's state hash is {found}, not {expected_hash}")
     return DecodedSnapshot(state, head[2])

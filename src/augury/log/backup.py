@@ -88,7 +88,7 @@ def read_end(file: Path) -> BackupEnd:
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as db:
             row = db.execute("SELECT last_sequence, chain FROM backup").fetchone()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise LogError(f"{file}: this is not a backup of Augury ({error})") from error
     return BackupEnd(*row)
 

@@ -170,6 +170,19 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._last_frame = self.loop.time()
         super().handle_events()
 
+    def send_receive_event_to_app(self) -> None:
+        # Text that is no UTF-8 is the client's mistake: 1007 for the client, and not a trace of
+        # the decoder for our log, which anybody could fill that way.
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.send_close(1007)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
     def handle_ping(self) -> None:
         # Pongs for a peer that pings without reading would fill our memory; RFC 6455, 5.5.3,
         # lets us answer only the latest, and the latest will find the line free again.
