@@ -132,6 +132,7 @@ class HistoryQueries:
         *,
         limit: int = 100,
         before_id: int = 0,
+        after_id: int = 0,
         subaccount: int | None = None,
         market_tickers: Sequence[str] = (),
         event_tickers: Sequence[str] = (),
@@ -144,11 +145,12 @@ class HistoryQueries:
         """Finished orders of one member by ``order_id``; open ones live in the state.
 
         With both kinds of tickers an order must match both. An order was updated last when it
-        was finished.
+        was finished. Only orders with an id above ``after_id`` are looked for.
         """
         c = t.orders.c
         filters = _Filters()
         filters.equal(c.member_id, member_id)
+        filters.after(c.order_id, after_id)
         filters.equal(c.subaccount, subaccount)
         filters.any_of(c.market_ticker, market_tickers)
         filters.any_of(t.markets.c.event_ticker, event_tickers, _in_markets(c.market_ticker))
@@ -550,6 +552,11 @@ class _Filters:
     def before(self, key: Column[int], value: int) -> None:
         self.values["before_id"] = value
         self._conditions.append(("before_id", lambda: key < bindparam("before_id")))
+
+    def after(self, key: Column[int], value: int) -> None:
+        if value:
+            self.values["after_id"] = value
+            self._conditions.append(("after_id", lambda: key > bindparam("after_id")))
 
     def before_pair(self, first: Column[int], second: Column[int], pair: tuple[int, int]) -> None:
         self.values.update(before_first=pair[0], before_second=pair[1])

@@ -135,8 +135,8 @@ class MveSelectedLeg(Answer):
     yes_settlement_value_dollars: str | UnsetType = UNSET
 
 
-class Market(Answer):
-    """A market with its best prices. ``*_24h`` and ``previous_*`` look back 24 hours."""
+class MarketDescription(Answer):
+    """What of a market trading does not change."""
 
     ticker: str
     event_ticker: str
@@ -156,32 +156,8 @@ class Market(Answer):
     response_price_units: str
     notional_value: int
     notional_value_dollars: str
-    yes_bid: Number
-    yes_bid_dollars: str
-    yes_bid_size_fp: str
-    yes_ask: Number
-    yes_ask_dollars: str
-    yes_ask_size_fp: str
-    no_bid: Number
-    no_bid_dollars: str
-    no_ask: Number
-    no_ask_dollars: str
-    last_price: Number
-    last_price_dollars: str
-    previous_yes_bid: int
-    previous_yes_bid_dollars: str
-    previous_yes_ask: int
-    previous_yes_ask_dollars: str
-    previous_price: int
-    previous_price_dollars: str
-    volume: int
-    volume_fp: str
-    volume_24h: int
-    volume_24h_fp: str
     liquidity: int
     liquidity_dollars: str
-    open_interest: int
-    open_interest_fp: str
     result: str
     can_close_early: bool
     expiration_value: str
@@ -209,6 +185,35 @@ class Market(Answer):
     primary_participant_key: str | UnsetType = UNSET
     is_provisional: bool | UnsetType = UNSET
     exchange_index: int = 0
+
+
+class Market(MarketDescription, kw_only=True):
+    """A market with its best prices. ``*_24h`` and ``previous_*`` look back 24 hours."""
+
+    yes_bid: Number
+    yes_bid_dollars: str
+    yes_bid_size_fp: str
+    yes_ask: Number
+    yes_ask_dollars: str
+    yes_ask_size_fp: str
+    no_bid: Number
+    no_bid_dollars: str
+    no_ask: Number
+    no_ask_dollars: str
+    last_price: Number
+    last_price_dollars: str
+    previous_yes_bid: int
+    previous_yes_bid_dollars: str
+    previous_yes_ask: int
+    previous_yes_ask_dollars: str
+    previous_price: int
+    previous_price_dollars: str
+    volume: int
+    volume_fp: str
+    volume_24h: int
+    volume_24h_fp: str
+    open_interest: int
+    open_interest_fp: str
 
 
 class GetMarketResponse(Answer):

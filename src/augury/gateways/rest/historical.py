@@ -139,8 +139,7 @@ async def get_markets(services: Services, request: Request) -> GetMarketsRespons
                 cursor = services.next_cursor(request, (found[-1].id,))
                 break
             found.append(market)
-    row, profile = services.market_rows.row, request.profile
-    return GetMarketsResponse([row(market, profile) for market in found], cursor)
+    return GetMarketsResponse(services.market_rows.rows(found, request.profile), cursor)
 
 
 async def get_market(services: Services, request: Request) -> GetMarketResponse:

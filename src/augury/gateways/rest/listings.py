@@ -338,8 +338,7 @@ def event_row(services: Services, request: Request, event: ListedEvent, nested: 
 
 
 def _market_rows(services: Services, request: Request, event: ListedEvent) -> list[Market]:
-    state = services.state
-    return [
-        services.market_rows.row(state.markets[ticker], request.profile)
-        for ticker in event.market_tickers
-    ]
+    markets = services.state.markets
+    return services.market_rows.rows(
+        [markets[ticker] for ticker in event.market_tickers], request.profile
+    )

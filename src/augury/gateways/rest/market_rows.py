@@ -4,19 +4,26 @@ Owns the computed fields and a cache of encoded markets: between two changes of 
 is the same bytes, so a list of a hundred markets costs little more than joining them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from augury.codec.text import count_fp, price_dollars, rfc3339
+from augury.codec.text import price_dollars, rfc3339
 from augury.core.state import AMENDED, DETERMINED, DISPUTED, FINALIZED
 from augury.core.state import Market as LiveMarket
 from augury.core.units import NANOS_PER_SECOND, PRICE_ONE, PRICES_PER_CENT, QUANTITY_ONE
 from augury.gateways import combos
 from augury.gateways.profiles import market_result, market_status
-from augury.gateways.rest.answers import Market, MveSelectedLeg, Number, PriceRange
+from augury.gateways.rest.answers import (
+    Market,
+    MarketDescription,
+    MveSelectedLeg,
+    Number,
+    PriceRange,
+)
 from augury.gateways.rest.descriptions import (
     Description,
     description,
@@ -67,21 +74,24 @@ def is_multivariate(market: LiveMarket) -> bool:
 
 
 class _Row:
-    """A market's row: what describes it, what trading changes, and both together as bytes."""
+    """A market's row as bytes, with the values of which they were made."""
 
-    __slots__ = ("described", "market", "quoted", "raw")
+    __slots__ = ("described", "head", "quoted", "raw")
 
-    def __init__(self, described: object, quoted: object, market: Market, raw: msgspec.Raw) -> None:
+    def __init__(self, described: object, head: str) -> None:
         self.described = described
-        self.quoted = quoted
-        self.market = market
-        self.raw = raw
+        self.head = head
+        """The encoded fields that trading does not change, without the closing brace."""
+        self.quoted: object = None
+        self.raw = msgspec.Raw()
 
 
 class MarketRows:
     """Builds market rows and keeps them encoded, per profile, until something in them changes.
 
-    Trading changes a third of a row's fields; the others are built once.
+    Trading changes a third of a row's fields. They are written behind the others, which are
+    encoded once; so a list of markets that have all just traded costs hardly more than a list of
+    markets at rest.
     """
 
     def __init__(
@@ -99,88 +109,113 @@ class MarketRows:
 
     def row(self, market: LiveMarket, profile: str) -> Market:
         """The market, encoded already. Reads as a ``Market`` in answers only."""
-        rows = self._rows.get(profile)
-        if rows is None:
-            rows = self._rows[profile] = {}
-        bid = market.bids.best
-        ask = market.asks.best
-        day = self._statistics.of(market.ticker, self._now_ns())
-        # Times alone would not do: a virtual clock may stand still between two changes.
-        described = (
-            market.updated_ns,
-            market.status,
-            market.close_ns,
-            market.result,
-            market.settlement_value,
-            market.expiration_value,
-            market.price_ranges,
-            market.details,
-            market.event.details,
-            _leg_values(market, self._markets()) if market.legs else None,
+        return self.rows((market,), profile)[0]
+
+    def rows(self, markets: Iterable[LiveMarket], profile: str) -> list[Market]:
+        """Several markets, like ``row``."""
+        cached = self._rows.setdefault(profile, {})
+        statistics, now_ns = self._statistics.of, self._now_ns()
+        found: list[msgspec.Raw] = []
+        for market in markets:
+            bid = market.bids.best
+            ask = market.asks.best
+            # Times alone would not do: a virtual clock may stand still between two changes.
+            described = (
+                market.updated_ns,
+                market.status,
+                market.close_ns,
+                market.result,
+                market.settlement_value,
+                market.expiration_value,
+                market.price_ranges,
+                market.details,
+                market.event.details,
+                _leg_values(market, self._markets()) if market.legs else None,
+            )
+            quoted = (
+                0 if bid is None else bid.price,
+                0 if bid is None else bid.quantity,
+                PRICE_ONE if ask is None else ask.price,
+                0 if ask is None else ask.quantity,
+                market.last_price,
+                market.volume,
+                market.open_interest,
+                statistics(market.ticker, now_ns),
+            )
+            row = cached.get(market.id)
+            if row is None or row.described != described:
+                if len(cached) >= _CACHED_ROWS:
+                    cached.clear()
+                built = self._encoder.encode(build(market, profile, self._markets()))
+                row = cached[market.id] = _Row(described, built[:-1].decode())
+            if row.quoted != quoted:
+                row.quoted = quoted
+                row.raw = msgspec.Raw((row.head + _quotes(*quoted)).encode())
+            found.append(row.raw)
+        return cast(list[Market], found)
+
+
+def _quotes(
+    bid: int,
+    bid_quantity: int,
+    ask: int,
+    ask_quantity: int,
+    last: int,
+    volume: int,
+    open_interest: int,
+    day: DayStats,
+) -> str:
+    """The fields of a row that trading changes, encoded. No bid shows as 0, no offer as $1."""
+    # Volumes are written here: they are always new, so a cache would only be in the way.
+    day_volume, last_price, last_bid, last_ask = day
+    return (
+        f"{_bid(bid)}{_ask(ask)}{_last(last)}{_previous(last_bid, last_ask, last_price)}"
+        f',"yes_bid_size_fp":"{bid_quantity // QUANTITY_ONE}.{bid_quantity % QUANTITY_ONE:02d}"'
+        f',"yes_ask_size_fp":"{ask_quantity // QUANTITY_ONE}.{ask_quantity % QUANTITY_ONE:02d}"'
+        f',"volume":{(whole := volume // QUANTITY_ONE)}'
+        f',"volume_fp":"{whole}.{volume % QUANTITY_ONE:02d}"'
+        f',"volume_24h":{(whole := day_volume // QUANTITY_ONE)}'
+        f',"volume_24h_fp":"{whole}.{day_volume % QUANTITY_ONE:02d}"'
+        f',"open_interest":{(whole := open_interest // QUANTITY_ONE)}'
+        f',"open_interest_fp":"{whole}.{open_interest % QUANTITY_ONE:02d}"}}'
+    )
+
+
+@lru_cache(maxsize=PRICE_ONE + 1)
+def _bid(price: int) -> str:
+    yes, no = _both("yes_bid", price), _both("no_ask", PRICE_ONE - price)
+    return f"{yes}{no}"
+
+
+@lru_cache(maxsize=PRICE_ONE + 1)
+def _ask(price: int) -> str:
+    yes, no = _both("yes_ask", price), _both("no_bid", PRICE_ONE - price)
+    return f"{yes}{no}"
+
+
+@lru_cache(maxsize=PRICE_ONE + 1)
+def _last(price: int) -> str:
+    return _both("last_price", price)
+
+
+def _both(name: str, price: int) -> str:
+    return f',"{name}":{cents(price)},"{name}_dollars":"{price_dollars(price)}"'
+
+
+@lru_cache(maxsize=8192)
+def _previous(bid: int, ask: int, price: int) -> str:
+    return "".join(
+        f',"{name}":{value // PRICES_PER_CENT},"{name}_dollars":"{price_dollars(value)}"'
+        for name, value in (
+            ("previous_yes_bid", bid),
+            ("previous_yes_ask", ask),
+            ("previous_price", price),
         )
-        quoted = (
-            0 if bid is None else bid.price,
-            0 if bid is None else bid.quantity,
-            PRICE_ONE if ask is None else ask.price,
-            0 if ask is None else ask.quantity,
-            market.last_price,
-            market.volume,
-            market.open_interest,
-            day,
-        )
-        row = rows.get(market.id)
-        if row is None or row.described != described:
-            built = build(market, profile, day, self._markets())
-            if len(rows) >= _CACHED_ROWS:
-                rows.clear()
-            row = _Row(described, quoted, built, msgspec.Raw(self._encoder.encode(built)))
-            rows[market.id] = row
-        elif row.quoted != quoted:
-            for name, value in quotes(market, day).items():
-                setattr(row.market, name, value)
-            row.quoted = quoted
-            row.raw = msgspec.Raw(self._encoder.encode(row.market))
-        return cast(Market, row.raw)
+    )
 
 
-def quotes(market: LiveMarket, day: DayStats) -> dict[str, Any]:
-    """The fields of a row that trading changes. An empty side shows as bid 0 and ask $1."""
-    bid, ask = market.bids.best, market.asks.best
-    yes_bid, bid_size = (0, 0) if bid is None else (bid.price, bid.quantity)
-    yes_ask, ask_size = (PRICE_ONE, 0) if ask is None else (ask.price, ask.quantity)
-    no_bid, no_ask = PRICE_ONE - yes_ask, PRICE_ONE - yes_bid
-    return {
-        "yes_bid": cents(yes_bid),
-        "yes_bid_dollars": price_dollars(yes_bid),
-        "yes_bid_size_fp": count_fp(bid_size),
-        "yes_ask": cents(yes_ask),
-        "yes_ask_dollars": price_dollars(yes_ask),
-        "yes_ask_size_fp": count_fp(ask_size),
-        "no_bid": cents(no_bid),
-        "no_bid_dollars": price_dollars(no_bid),
-        "no_ask": cents(no_ask),
-        "no_ask_dollars": price_dollars(no_ask),
-        "last_price": cents(market.last_price),
-        "last_price_dollars": price_dollars(market.last_price),
-        "previous_yes_bid": day.previous_yes_bid // PRICES_PER_CENT,
-        "previous_yes_bid_dollars": price_dollars(day.previous_yes_bid),
-        "previous_yes_ask": day.previous_yes_ask // PRICES_PER_CENT,
-        "previous_yes_ask_dollars": price_dollars(day.previous_yes_ask),
-        "previous_price": day.previous_price // PRICES_PER_CENT,
-        "previous_price_dollars": price_dollars(day.previous_price),
-        "volume": market.volume // QUANTITY_ONE,
-        "volume_fp": count_fp(market.volume),
-        "volume_24h": day.volume_24h // QUANTITY_ONE,
-        "volume_24h_fp": count_fp(day.volume_24h),
-        "open_interest": market.open_interest // QUANTITY_ONE,
-        "open_interest_fp": count_fp(market.open_interest),
-    }
-
-
-def build(
-    market: LiveMarket, profile: str, day: DayStats, markets: Mapping[str, LiveMarket]
-) -> Market:
-    """The whole row of one market."""
+def build(market: LiveMarket, profile: str, markets: Mapping[str, LiveMarket]) -> MarketDescription:
+    """The fields of a row that trading does not change."""
     found = description(market.details)
     collection = optional_text(found, "mve_collection_ticker")
     legs = UNSET if collection is UNSET else _described_legs(found)
@@ -197,7 +232,7 @@ def build(
         settlement_value = market.settlement_value // PRICES_PER_CENT
         settlement_value_dollars = price_dollars(market.settlement_value)
     strike_type = text(found, "strike_type")
-    return Market(
+    return MarketDescription(
         ticker=market.ticker,
         event_ticker=market.event.ticker,
         market_type=market.market_type,
@@ -247,7 +282,6 @@ def build(
         mve_selected_legs=legs,
         primary_participant_key=optional_text(found, "primary_participant_key"),
         is_provisional=True if market.is_provisional else UNSET,
-        **quotes(market, day),
     )
 
 

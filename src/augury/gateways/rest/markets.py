@@ -184,8 +184,7 @@ async def get_markets(services: Services, request: Request) -> GetMarketsRespons
         found, cursor = _by_creation(services, request, filters, page)
     else:
         found, cursor = _by_update(services, request, filters, page)
-    row, profile = services.market_rows.row, request.profile
-    return GetMarketsResponse([row(market, profile) for market in found], cursor)
+    return GetMarketsResponse(services.market_rows.rows(found, request.profile), cursor)
 
 
 def _by_creation(

@@ -1,8 +1,9 @@
 """Orders as clients see them, from the live state, from events and from history."""
 
 from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 
+import msgspec
 from msgspec import UNSET
 
 from augury.codec.ids import format_id
@@ -14,6 +15,7 @@ from augury.codec.text import (
     price_dollars,
     rfc3339,
 )
+from augury.core.applied import Applied
 from augury.core.events import OrderUpdated
 from augury.core.state import RESTING
 from augury.core.state import Order as LiveOrder
@@ -24,6 +26,9 @@ from augury.projections.rows import OrderRow
 
 NO_DOLLARS: Final = dollars(0)
 """Most orders have no fees and no costs yet."""
+
+_CACHED_ROWS: Final = 20_000
+"""A row has about a kilobyte."""
 
 
 @lru_cache(maxsize=65_536)
@@ -91,3 +96,32 @@ def _dollars(micros: int) -> str:
 def live_order_row(order: LiveOrder) -> Order:
     """An open order."""
     return order_row(order_updated(order))
+
+
+class OpenOrderRows:
+    """Open orders as bytes, kept until something in them changes.
+
+    Whoever polls a list of open orders finds most of them as they were. The cache is bounded; a
+    member that walks through hundreds of thousands of orders pays for building their rows.
+    """
+
+    def __init__(self) -> None:
+        self._encoder = msgspec.json.Encoder()
+        self._rows: dict[int, msgspec.Raw] = {}
+
+    def row(self, order: LiveOrder) -> Order:
+        """An open order, encoded already. Reads as an ``Order`` in answers only."""
+        row = self._rows.get(order.id)
+        if row is None:
+            if len(self._rows) >= _CACHED_ROWS:
+                self._rows.clear()
+            row = msgspec.Raw(self._encoder.encode(live_order_row(order)))
+            self._rows[order.id] = row
+        return cast(Order, row)
+
+    def observe(self, applied: Applied) -> None:
+        """Forget the orders that a record has changed; every change is an ``OrderUpdated``."""
+        if self._rows:
+            for event in applied.events:
+                if isinstance(event, OrderUpdated):
+                    self._rows.pop(event.order_id, None)

@@ -309,17 +309,21 @@ async def list_orders(
     position = services.position(request, tuple[int])
     before_id = LATEST_NS if position is None else position[0]
     found: dict[int, Order] = {}
+    after_id = 0
     if status in {"", RESTING}:
+        every = not (ticker or event_tickers or min_ns or max_ns) and subaccount is None
         for order in queries.open_orders(services.state, services.member(request), before_id):
-            if (
+            if every or (
                 (not ticker or order.market.ticker == ticker)
                 and (not event_tickers or order.market.event.ticker in event_tickers)
                 and (subaccount is None or order.account.number == subaccount)
                 and order.created_ns >= min_ns
                 and (not max_ns or order.created_ns < max_ns)
             ):
-                found[order.id] = live_order_row(order)
+                found[order.id] = services.order_rows.row(order)
                 if len(found) > page:
+                    # What has finished and is older than these belongs to later pages.
+                    after_id = order.id
                     break
     if status != RESTING:
         await services.catch_up()
@@ -327,6 +331,7 @@ async def list_orders(
             request.member_id,
             limit=page + 1,
             before_id=0 if position is None else position[0],
+            after_id=after_id,
             subaccount=subaccount,
             market_tickers=(ticker,) if ticker else (),
             event_tickers=event_tickers,

@@ -14,6 +14,7 @@ from augury.gateways.rest.bodies import Body
 from augury.gateways.rest.cursors import Cursors
 from augury.gateways.rest.errors import from_rejection, invalid, locked_out, rate_limited
 from augury.gateways.rest.market_rows import MarketRows
+from augury.gateways.rest.order_rows import OpenOrderRows
 from augury.gateways.rest.parameters import (
     CURSOR,
     EXCHANGE_INDEX,
@@ -137,7 +138,7 @@ class Request:
 
 
 class Services:
-    """What handlers work with. ``market_rows`` builds and keeps encoded markets."""
+    """What handlers work with. ``market_rows`` and ``order_rows`` build and keep encoded rows."""
 
     def __init__(
         self,
@@ -152,6 +153,8 @@ class Services:
         self.history = history
         self.queries = queries
         self.market_rows = market_rows
+        self.order_rows = OpenOrderRows()
+        gate.listen(self.order_rows.observe)
         self.limiter = limiter
         self.settings = settings
         self.cursors = Cursors(settings.cursor_key)

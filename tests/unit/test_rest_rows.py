@@ -1,0 +1,85 @@
+"""Rows that are kept as bytes say what is true now, and nothing that no schema knows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from augury.gateways.rest.answers import Market, Order
+from tests.rest_harness import RAIN, SUN, Caller, RestExchange, running
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[RestExchange]:
+    with running(tmp_path) as exchange:
+        yield exchange
+
+
+def strictly(row: dict[str, Any], shape: type[msgspec.Struct]) -> None:
+    """Every field of the row is known, has its type, and none that is required is missing."""
+    assert set(row) <= {field.encode_name for field in msgspec.structs.fields(shape)}
+    msgspec.convert(row, shape)
+
+
+def market(caller: Caller, ticker: str) -> dict[str, Any]:
+    row: dict[str, Any] = caller.get(f"/markets/{ticker}")["market"]
+    strictly(row, Market)
+    assert caller.get("/markets", tickers=ticker)["markets"] == [row]
+    return row
+
+
+def test_a_markets_row_follows_each_trade_while_the_clock_stands_still(
+    exchange: RestExchange,
+) -> None:
+    maker, taker = exchange.member("maker"), exchange.member("taker")
+    row = market(maker, SUN)
+    assert (row["yes_bid"], row["yes_ask"], row["no_bid_dollars"]) == (0, 100, "0.0000")
+    volume = 0
+    for price, cents, quantity in (("0.4150", 41.5, 125), ("0.4200", 42, 225), ("0.9990", 99.9, 7)):
+        maker.order("buy", "yes", 0, 10, SUN, yes_price_dollars=price)
+        text = f"{quantity // 100}.{quantity % 100:02d}"
+        taker.post(
+            "/portfolio/orders",
+            {
+                "ticker": SUN,
+                "action": "sell",
+                "side": "yes",
+                "count_fp": text,
+                "yes_price_dollars": price,
+            },
+        )
+        volume += quantity
+        row = market(maker, SUN)
+        assert (row["yes_bid"], row["yes_bid_dollars"]) == (cents, price)
+        assert row["no_ask"] == pytest.approx(100 - cents)
+        assert row["yes_bid_size_fp"] == f"{(1000 - quantity) / 100:.2f}"
+        assert (row["last_price"], row["last_price_dollars"]) == (cents, price)
+        assert row["volume_fp"] == row["volume_24h_fp"] == f"{volume / 100:.2f}"
+        assert row["open_interest_fp"] == f"{volume / 100:.2f}"
+        assert row["volume"] == row["volume_24h"] == row["open_interest"] == volume // 100
+
+
+def test_an_orders_row_follows_each_change_while_the_clock_stands_still(
+    exchange: RestExchange,
+) -> None:
+    maker, taker = exchange.member("maker"), exchange.member("taker")
+    path = f"/portfolio/orders/{maker.order('buy', 'yes', 40, 10)['order_id']}"
+
+    def listed() -> dict[str, Any]:
+        (row,) = maker.get("/portfolio/orders")["orders"]
+        strictly(row, Order)
+        assert row == maker.get(path)["order"]
+        return dict(row)
+
+    assert listed()["remaining_count"] == 10
+    maker.post(f"{path}/decrease", {"reduce_to": 8}, 200)
+    assert listed()["remaining_count"] == 8
+    amend = {"ticker": RAIN, "side": "yes", "action": "buy", "yes_price": 41}
+    maker.post(f"{path}/amend", amend, 200)
+    assert listed()["yes_price"] == 41
+    taker.order("sell", "yes", 41, 3)
+    assert (listed()["remaining_count"], listed()["fill_count"]) == (5, 3)
+    maker.expect(200, "DELETE", path)
+    assert (listed()["status"], listed()["remaining_count"]) == ("canceled", 0)
