@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from augury.core.commands import CancelOrder
+from augury.core.commands import CancelOrder, CreateOrderGroup, TriggerOrderGroup
 from augury.gateways.settings import WebSocketSettings
 from augury.gateways.ws import books, messages
 from augury.gateways.ws.frames import text_frame
@@ -20,6 +20,7 @@ from tests.ws_harness import (
     MemoryGateway,
     engine_book,
     parse_frames,
+    settle,
     weather_gate,
 )
 
@@ -151,6 +152,49 @@ async def test_a_burst_is_no_reason_to_close_a_reader_who_keeps_up(
     assert client.socket.closed is None
 
 
+async def test_an_event_that_is_more_than_the_queue_holds_is_let_in_once(
+    gate: DirectGate, maker: int
+) -> None:
+    """A group of orders is canceled at once: more messages than may wait, and no time to read."""
+    gateway = MemoryGateway(gate, WebSocketSettings(queue_messages=100))
+    client = gateway.connect(maker)
+    await client.subscribe("user_orders")
+    group = gate.must(CreateOrderGroup(maker, 0, 1_000_000)).sequence
+    for _ in range(300):
+        gate.order(maker, RAIN, "buy", "yes", 30, 1, order_group_id=group)
+        await client.receive()
+    client.socket.paused = True
+    gate.must(TriggerOrderGroup(maker, group))
+    await settle()
+    # The reader is about to read; meanwhile trading goes on.
+    make_noise(gate, maker, 20)
+    await settle()
+    assert client.socket.closed is None
+    client.socket.resume()
+    assert len(await client.receive()) == 300 + 40
+    # What was let in once is not let in for good: the bound is what it was.
+    client.socket.paused = True
+    for _ in range(60):
+        make_noise(gate, maker, 1)
+        await settle()
+    assert client.socket.closed == (1008, "Subscription buffer overflow")
+
+
+async def test_who_does_not_read_is_not_let_off_by_event_after_event(
+    gate: DirectGate, maker: int
+) -> None:
+    """Each turn brings more than the queue holds; only the first of them is let in."""
+    gateway = MemoryGateway(gate, WebSocketSettings(queue_messages=100))
+    client = gateway.connect(maker)
+    await client.subscribe("user_orders")
+    client.socket.paused = True
+    for turn in range(3):
+        make_noise(gate, maker, 100)
+        await settle()
+        assert (client.socket.closed is None) == (turn == 0)
+    assert client.connection.pending == []
+
+
 class ShortSocketClient:
     """A reader whose operating system takes a number of bytes and then no more."""
 
@@ -268,7 +312,9 @@ async def test_whoever_is_gone_while_their_queue_overflows_disturbs_nobody(
         raise RuntimeError("unable to perform operation: the handler is closed")
 
     gone.socket.write = fail
-    make_noise(gate, maker, 200)
+    for _ in range(3):
+        make_noise(gate, maker, 60)
+        await settle()
     assert gateway.failures == 0
     assert gateway.outbox.counters.overflows == 1
 
@@ -311,6 +357,7 @@ async def test_what_is_held_back_counts_against_the_bound(gate: DirectGate, make
     assert client.connection.late_bytes == sum(map(len, held.values())) > 0
     for ticker in tickers[40:]:
         gate.order(maker, ticker, "buy", "yes", 40, 1)
+        await settle()
     assert client.socket.closed == (1008, "Subscription buffer overflow")
     assert client.connection.late_bytes == 0
 

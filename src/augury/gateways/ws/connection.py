@@ -107,9 +107,13 @@ class Connection:
     """
 
     __slots__ = (
+        "_bytes_limit",
+        "_had_room",
+        "_messages_limit",
         "_outbox",
         "_queue_bytes",
         "_queue_messages",
+        "_waited",
         "api_key_id",
         "by_channel",
         "closed",
@@ -157,6 +161,12 @@ class Connection:
         self._outbox = outbox
         self._queue_messages = outbox.settings.queue_messages
         self._queue_bytes = outbox.settings.queue_bytes
+        self._messages_limit = self._queue_messages
+        self._bytes_limit = self._queue_bytes
+        self._had_room = True
+        """Whether the queue was within its bound when this turn of the loop began."""
+        self._waited = (0, 0)
+        """What waited then: messages and bytes."""
 
     def may_see(self, member_id: int, subaccount: int) -> bool:
         """Whether what is private to this subaccount is the client's own."""
@@ -166,17 +176,16 @@ class Connection:
         """Queue a frame behind all others. Safe in the middle of a walk over subscriptions."""
         if self.closed:
             return
+        if not self.dirty:
+            self._begin_turn()
         pending = self.pending
         pending.append(frame)
         self.pending_bytes += len(frame)
         if (
-            self.pending_bytes + self.late_bytes > self._queue_bytes
-            or len(pending) + len(self.late_tickers) > self._queue_messages
+            self.pending_bytes + self.late_bytes > self._bytes_limit
+            or len(pending) + len(self.late_tickers) > self._messages_limit
         ):
             self._relieve()
-        if not self.dirty:
-            self.dirty = True
-            self._outbox.dirty.append(self)
 
     def enqueue_ticker(self, sid: int, ticker: str, frame: bytes) -> None:
         """Like ``enqueue``, but under pressure a newer ticker replaces an older one."""
@@ -185,11 +194,35 @@ class Connection:
         if not self.socket.paused:
             self.enqueue(frame)
             return
+        if not self.dirty:
+            self._begin_turn()
         older = self.late_tickers.get((sid, ticker))
         self.late_tickers[sid, ticker] = frame
         self.late_bytes += len(frame) - (0 if older is None else len(older))
         if self._is_full():
             self._relieve()
+
+    def _begin_turn(self) -> None:
+        """The first message of a turn of the loop: look at what is left of the turns before.
+
+        Nobody can read while the loop is busy with one event, and an event may mean more messages
+        than the queue holds (a member who cancels everything). So the bound is for what waits from
+        turn to turn; what one turn brings beyond it is let in once, until it has been read.
+        """
+        self.dirty = True
+        self._outbox.dirty.append(self)
+        messages = len(self.pending) + len(self.late_tickers)
+        size = self.pending_bytes + self.late_bytes
+        if messages <= self._queue_messages and size <= self._queue_bytes:
+            self._had_room = True
+            self._messages_limit = self._queue_messages
+            self._bytes_limit = self._queue_bytes
+        elif self._had_room:
+            self._had_room = False
+            messages_before, size_before = self._waited
+            self._messages_limit += messages - messages_before
+            self._bytes_limit += size - size_before
+        self._waited = (messages, size)
 
     def write_pending(self) -> bool:
         """Hand over what the operating system takes; True when nothing is left."""
@@ -278,8 +311,8 @@ class Connection:
 
     def _is_full(self) -> bool:
         return (
-            self.pending_bytes + self.late_bytes > self._queue_bytes
-            or len(self.pending) + len(self.late_tickers) > self._queue_messages
+            self.pending_bytes + self.late_bytes > self._bytes_limit
+            or len(self.pending) + len(self.late_tickers) > self._messages_limit
         )
 
     def _lost(self) -> None:
@@ -290,7 +323,7 @@ class Connection:
     def _relieve(self) -> None:
         """The queue is over its bound. A burst that the peer keeps up with is no reason to end."""
         self.write_pending()
-        if not self._is_full():
+        if self._had_room or not self._is_full():
             return
         self._outbox.counters.overflows += 1
         self.discard()
