@@ -16,13 +16,13 @@ of ``_ACTIONS`` below, ``|`` begins a raw message. What is heard is written by `
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
 from textwrap import dedent
 from types import TracebackType
 from typing import Self
 
 from augury.gateways.fix.codec import Message
 from augury.testing import Member, RunningExchange
+from augury.testing.exchange import shared_key_pair
 from tests.fix_harness import FixClient, connect
 
 _STATES = {
@@ -78,6 +78,16 @@ def _say_report(message: Message) -> str:
     return f"{_STATES[kind]} {name}{was} {progress}{text}"
 
 
+def another_key(
+    exchange: RunningExchange, member: Member, *scopes: str, subaccount: int | None = None
+) -> Member:
+    """The same member with a second API key, which signs with the same pair."""
+    pair = shared_key_pair()
+    body = {"public_key": pair.public_pem, "scopes": list(scopes), "subaccount": subaccount}
+    key = exchange.operator.post("members", member.user_id, "keys", body=body)
+    return Member(exchange, member.email, member.user_id, key["api_key_id"], pair)
+
+
 class Trader:
     """A member with one FIX connection. ``groups`` are ids of order groups by the table's names."""
 
@@ -127,8 +137,10 @@ class Trader:
         return fields
 
     def hear(self, *types: str) -> Message:
-        """The next message, kept for questions."""
+        """The next message but gap fills, kept for questions."""
         message = self.client.next(*types)
+        while message.type == "4":
+            message = self.client.next(*types)
         self.heard.append(message)
         return message
 
@@ -210,12 +222,3 @@ class Floor:
             assert heard == wanted, line
         for name, trader in self.traders.items() if whole else ():
             assert trader.quiet() == [], f"{name} hears more"
-
-
-@contextlib.contextmanager
-def floor(exchange: RunningExchange, market: str = "") -> Iterator[Floor]:
-    with Floor(exchange, market) as found:
-        yield found
-
-
-Play = Callable[[str], None]
