@@ -74,6 +74,7 @@ CORE_MAY_IMPORT = {
     "itertools",
     "math",
     "msgspec",
+    "mypy_extensions",
     "operator",
     "struct",
     "typing",

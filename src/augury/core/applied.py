@@ -1,9 +1,12 @@
 """The outcome of one record: what the sequencer hands to everyone who waits or listens."""
 
+from mypy_extensions import mypyc_attr
+
 from augury.core.commands import Command
 from augury.core.events import CommandRejected, Event
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Applied:
     """One record of the log and what it did.
 

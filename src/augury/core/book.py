@@ -11,21 +11,25 @@ from typing import TYPE_CHECKING
 from augury.core.units import BID
 
 if TYPE_CHECKING:
-    from augury.core.state import LevelChange, Order
+    from augury.core.events import LevelChanged
+    from augury.core.state import Order
 
 
 class Level:
     """All resting orders of one side at one price, oldest first."""
 
-    __slots__ = ("change", "head", "price", "quantity", "tail")
+    __slots__ = ("change", "head", "next_changed", "price", "quantity", "tail", "taker_noted")
 
     def __init__(self, price: int) -> None:
         self.price = price
         self.quantity = 0
         self.head: Order | None = None
         self.tail: Order | None = None
-        self.change: LevelChange | None = None
-        """What the running step did here, if anything."""
+        self.change: LevelChanged | None = None
+        """What the running step did here, if anything; likewise the other two."""
+        self.next_changed: Level | None = None
+        self.taker_noted = False
+        """Whether the change names the taker that traded here."""
 
 
 class BookSide:

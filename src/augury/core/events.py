@@ -13,7 +13,10 @@ Order of the events of one command: timers that were due, then for each match on
 
 from dataclasses import dataclass
 
+from mypy_extensions import mypyc_attr
 
+
+@mypyc_attr(acyclic=True)
 class Event:
     """Base of all events."""
 
@@ -31,6 +34,7 @@ class CommandRejected(Event):
 # --- trading ---------------------------------------------------------------------------------
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class TradeExecuted(Event):
     """One maker order met one taker order, at the maker's price.
 
@@ -72,6 +76,7 @@ class TradeExecuted(Event):
         self.open_interest = open_interest
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class OrderFilled(Event):
     """One side of a trade. ``fee`` = ``trade_fee + rounding_fee - rebate``.
 
@@ -138,6 +143,7 @@ class OrderFilled(Event):
         self.position = position
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class OrderUpdated(Event):
     """An order after everything one command did to it; the whole order, not a difference.
 
@@ -241,6 +247,7 @@ class OrderAmended(Event):
     before: OrderUpdated
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class PositionChanged(Event):
     """A subaccount's holding in one market after a command.
 
@@ -284,6 +291,7 @@ class PositionChanged(Event):
         self.traded_quantity = traded_quantity
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class LevelChanged(Event):
     """The resting total of one price level changed by ``delta`` (never 0) to ``quantity``.
 
@@ -310,6 +318,7 @@ class LevelChanged(Event):
         self.owners = owners
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class TickerChanged(Event):
     """Best prices, their sizes, last trade, volume or open interest of a market changed.
 

@@ -98,12 +98,7 @@ def execute(step: Step, taker: Order, maker: Order, level: Level, quantity: int)
     """One trade of ``quantity`` at ``level``: book, positions, money, events."""
     market = taker.market
     price = level.price
-    change = step.touch_level(maker, level, -quantity)
-    if not change.taker_noted:
-        # The taker caused this level's change as well; it is told once per level.
-        change.taker_noted = True
-        account = taker.account
-        change.owners.append((account.member.id, account.number, taker.client_order_id))
+    step.touch_traded_level(maker, taker, level, quantity)
     taker_closes = min(quantity, collateral.closable(taker.holding, taker.direction))
     maker_closes = min(quantity, collateral.closable(maker.holding, maker.direction))
     market.open_interest += quantity - taker_closes - maker_closes

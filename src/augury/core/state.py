@@ -6,6 +6,8 @@ rebuilt by replaying the log; ``snapshot`` writes it out and reads it back.
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from augury.core.book import BookSide, Level
 from augury.core.fees import FeeSchedule
 from augury.core.prices import Band, common_step
@@ -207,6 +209,7 @@ class EventReserve:
         """Part of ``Account.exact_reserve``."""
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class OwnLevel:
     """What one subaccount has resting at one price of one side."""
 
@@ -255,9 +258,10 @@ class OwnSide:
         "full",
         "gross",
         "levels",
+        "next_touched",
         "reserve",
         "resting_quantity",
-        "touched",
+        "touched_in",
     )
 
     def __init__(self, direction: int) -> None:
@@ -272,8 +276,9 @@ class OwnSide:
         self.closing_first = 0
         """This side's parts of an ``EventReserve``; 0 where it does not net."""
         self.resting_quantity = 0
-        self.touched = False
-        """Noted in the running step."""
+        self.touched_in: Holding | None = None
+        """Its holding while the running step has it noted, and what it noted next."""
+        self.next_touched: OwnSide | None = None
 
 
 class Holding:
@@ -287,6 +292,7 @@ class Holding:
         "fees_paid",
         "market",
         "moved",
+        "next_moved",
         "quantity",
         "realized_pnl",
         "traded_cost",
@@ -308,7 +314,8 @@ class Holding:
         self.bids = OwnSide(BID)
         self.asks = OwnSide(ASK)
         self.moved = False
-        """Whether the position changed in the running step."""
+        """Whether the position changed in the running step; the step's next one follows."""
+        self.next_moved: Holding | None = None
 
 
 class Order:
@@ -333,6 +340,7 @@ class Order:
         "market",
         "next",
         "origin",
+        "next_touched",
         "own_level",
         "post_only",
         "previous",
@@ -404,6 +412,7 @@ class Order:
         self.status = RESTING
         self.reason = ""
         """What the running step did to the order; empty when it was not touched."""
+        self.next_touched: Order | None = None
         self.reduced = 0
         """Quantity that the running step removed without a fill."""
         self.own_level: OwnLevel | None = None
@@ -510,18 +519,20 @@ class Market:
         "expected_expiration_ns",
         "expiration_value",
         "fee_waiver_expiration_ns",
+        "first_changed",
         "fractional_trading_enabled",
         "holdings",
         "id",
         "is_provisional",
+        "last_changed",
         "last_price",
         "last_quantity",
         "latest_expiration_ns",
         "legs",
-        "level_changes",
         "lot",
         "market_type",
         "money_step",
+        "next_touched",
         "open_interest",
         "open_ns",
         "price_level_structure",
@@ -617,23 +628,12 @@ class Market:
         self.quoted_ask_quantity = 0
         """What the last ``TickerChanged`` said."""
         self.touched = False
-        """Noted in the running step; likewise ``traded`` and ``level_changes``."""
+        """Noted in the running step; what follows is what it did here."""
         self.traded = False
-        self.level_changes: list[LevelChange] = []
-
-
-class LevelChange:
-    """What the running step did to one price level, and whose orders did it."""
-
-    __slots__ = ("delta", "direction", "level", "owners", "taker_noted")
-
-    def __init__(self, level: Level, direction: int) -> None:
-        self.level = level
-        """The one that is at the price now, if any is; an empty one otherwise."""
-        self.direction = direction
-        self.delta = 0
-        self.taker_noted = False
-        self.owners: list[tuple[int, int, str]] = []
+        self.next_touched: Market | None = None
+        self.first_changed: Level | None = None
+        """The price levels that changed, in order, through ``Level.next_changed``."""
+        self.last_changed: Level | None = None
 
 
 Leg = tuple[str, str, str]

@@ -16,7 +16,7 @@ from augury.core.events import (
     PositionChanged,
     TickerChanged,
 )
-from augury.core.state import Exchange, Holding, LevelChange, Market, Order, OwnSide
+from augury.core.state import Exchange, Holding, Market, Order, OwnSide
 from augury.core.units import PRICE_ONE
 
 TRADE_INDEX_BITS: Final = 20
@@ -24,19 +24,26 @@ TRADE_INDEX_BITS: Final = 20
 
 
 class Step:
-    """``sequence`` and ``time_ns`` are those of the record being applied."""
+    """``sequence`` and ``time_ns`` are those of the record being applied.
+
+    What is touched is chained through the objects themselves: most commands touch one order, one
+    side and one level, and a list for each would cost more than the rest of the bookkeeping.
+    """
 
     __slots__ = (
         "events",
+        "first_holding",
+        "first_market",
+        "first_order",
+        "first_side",
         "group_events",
-        "holdings",
+        "last_holding",
+        "last_market",
+        "last_order",
+        "last_side",
         "late_events",
-        "markets",
-        "orders",
         "rested",
         "sequence",
-        "side_holdings",
-        "sides",
         "state",
         "time_ns",
         "trades",
@@ -48,12 +55,15 @@ class Step:
         self.time_ns = 0
         self.events: list[Event] = []
         self.group_events: list[Event] = []
-        self.orders: list[Order] = []
-        self.holdings: list[Holding] = []
-        self.sides: list[OwnSide] = []
-        self.side_holdings: list[Holding] = []
-        self.markets: list[Market] = []
         self.late_events: list[Event] = []
+        self.first_order: Order | None = None
+        self.last_order: Order | None = None
+        self.first_holding: Holding | None = None
+        self.last_holding: Holding | None = None
+        self.first_side: OwnSide | None = None
+        self.last_side: OwnSide | None = None
+        self.first_market: Market | None = None
+        self.last_market: Market | None = None
         self.trades = 0
         self.rested = 0
 
@@ -77,7 +87,12 @@ class Step:
     def touch_order(self, order: Order, reason: str) -> None:
         """The order is reported at the end of the step, with the last reason given."""
         if not order.reason:
-            self.orders.append(order)
+            last = self.last_order
+            if last is None:
+                self.first_order = order
+            else:
+                last.next_touched = order
+            self.last_order = order
         order.reason = reason
         order.updated_ns = self.time_ns
 
@@ -85,105 +100,166 @@ class Step:
         """The position moved: it is reported, and both its sides' reserves brought up to date."""
         if not holding.moved:
             holding.moved = True
-            self.holdings.append(holding)
+            last = self.last_holding
+            if last is None:
+                self.first_holding = holding
+            else:
+                last.next_moved = holding
+            self.last_holding = holding
 
     def touch_side(self, order: Order) -> None:
         """The reserve for the order's side is brought up to date at the end of the step."""
         holding = order.holding
         side = collateral.own_side(holding, order.direction)
-        if not side.touched:
-            side.touched = True
-            self.sides.append(side)
-            self.side_holdings.append(holding)
+        if side.touched_in is None:
+            side.touched_in = holding
+            last = self.last_side
+            if last is None:
+                self.first_side = side
+            else:
+                last.next_touched = side
+            self.last_side = side
 
     def touch_market(self, market: Market) -> None:
         """The market's levels, quotes and counts are looked at at the end of the step."""
         if not market.touched:
             market.touched = True
-            self.markets.append(market)
+            last = self.last_market
+            if last is None:
+                self.first_market = market
+            else:
+                last.next_touched = market
+            self.last_market = market
 
-    def touch_level(self, order: Order, level: Level, delta: int) -> LevelChange:
+    def touch_level(self, order: Order, level: Level, delta: int) -> None:
         """A level's resting total moves by ``delta`` because of ``order``."""
-        change = level.change
-        if change is None:
-            change = LevelChange(level, order.direction)
-            self._note(order.market, change)
-        change.delta += delta
         account = order.account
-        change.owners.append((account.member.id, account.number, order.client_order_id))
-        return change
+        owner = (account.member.id, account.number, order.client_order_id)
+        change = level.change
+        if change is not None:
+            change.delta += delta
+            change.owners.append(owner)
+            return
+        market = order.market
+        level.change = LevelChanged(market.ticker, order.direction, level.price, delta, 0, [owner])
+        last = market.last_changed
+        if last is None:
+            market.first_changed = level
+        else:
+            last.next_changed = level
+        market.last_changed = level
+        self.touch_market(market)
+
+    def touch_traded_level(self, maker: Order, taker: Order, level: Level, quantity: int) -> None:
+        """``quantity`` of ``maker`` trades away; the taker caused that too, told once per level."""
+        self.touch_level(maker, level, -quantity)
+        change = level.change
+        if change is not None and not level.taker_noted:
+            level.taker_noted = True
+            account = taker.account
+            change.owners.append((account.member.id, account.number, taker.client_order_id))
 
     def touch_new_level(self, order: Order, level: Level) -> None:
         """``order`` rests alone at ``level``; another one at that price may have gone before."""
         market = order.market
-        for change in market.level_changes:
-            if change.level.price == level.price and change.direction == order.direction:
-                change.level = level
+        before: Level | None = None
+        gone = market.first_changed
+        while gone is not None:
+            change = gone.change
+            if gone.price == level.price and change and change.direction == order.direction:
+                # The new level takes the old one's place and goes on with its change.
                 level.change = change
+                level.taker_noted = gone.taker_noted
+                level.next_changed = gone.next_changed
+                if before is None:
+                    market.first_changed = level
+                else:
+                    before.next_changed = level
+                if market.last_changed is gone:
+                    market.last_changed = level
+                gone.change = None
+                gone.next_changed = None
                 break
+            before = gone
+            gone = gone.next_changed
         self.touch_level(order, level, order.remaining)
-
-    def _note(self, market: Market, change: LevelChange) -> None:
-        change.level.change = change
-        market.level_changes.append(change)
-        if not market.touched:
-            market.touched = True
-            self.markets.append(market)
 
     def flush(self) -> None:
         """Report everything touched and forget it."""
         events = self.events
-        if self.orders:
-            for order in self.orders:
+        order = self.first_order
+        if order is not None:
+            self.first_order = self.last_order = None
+            while order is not None:
                 events.append(order_updated(order))
                 order.reason = ""
                 order.reduced = 0
-            self.orders = []
-        if self.sides:
-            for index, side in enumerate(self.sides):
-                side.touched = False
-                collateral.refresh_side(self.side_holdings[index], side)
-            self.sides = []
-            self.side_holdings = []
-        if self.holdings:
-            for holding in self.holdings:
-                holding.moved = False
-                holding.updated_ns = self.time_ns
-                collateral.refresh(holding)
-                events.append(position_changed(holding))
-                if holding.account.netting and holding.market.event.collateral_return_type:
-                    netting.adjust(self.state, holding.account, holding.market.event, events)
-            self.holdings = []
+                next_order = order.next_touched
+                order.next_touched = None
+                order = next_order
+        side = self.first_side
+        if side is not None:
+            self.first_side = self.last_side = None
+            while side is not None:
+                touched_in = side.touched_in
+                assert touched_in is not None
+                side.touched_in = None
+                collateral.refresh_side(touched_in, side)
+                next_side = side.next_touched
+                side.next_touched = None
+                side = next_side
+        holding = self.first_holding
+        if holding is not None:
+            self.first_holding = self.last_holding = None
+            while holding is not None:
+                self._report_holding(holding)
+                next_holding = holding.next_moved
+                holding.next_moved = None
+                holding = next_holding
         if self.group_events:
             events.extend(self.group_events)
             self.group_events = []
-        if self.markets:
-            for market in self.markets:
+        market = self.first_market
+        if market is not None:
+            self.first_market = self.last_market = None
+            while market is not None:
                 self._report_market(market)
-            self.markets = []
+                next_market = market.next_touched
+                market.next_touched = None
+                market = next_market
         if self.late_events:
             events.extend(self.late_events)
             self.late_events = []
+
+    def _report_holding(self, holding: Holding) -> None:
+        events = self.events
+        holding.moved = False
+        holding.updated_ns = self.time_ns
+        collateral.refresh(holding)
+        events.append(position_changed(holding))
+        account = holding.account
+        event = holding.market.event
+        if account.netting and event.collateral_return_type:
+            netting.adjust(self.state, account, event, events)
 
     def _report_market(self, market: Market) -> None:
         events = self.events
         market.touched = False
         ticker = market.ticker
-        for change in market.level_changes:
-            level = change.level
-            level.change = None
-            if change.delta:
-                events.append(
-                    LevelChanged(
-                        ticker,
-                        change.direction,
-                        level.price,
-                        change.delta,
-                        level.quantity,
-                        change.owners,
-                    )
-                )
-        market.level_changes = []
+        level = market.first_changed
+        if level is not None:
+            market.first_changed = market.last_changed = None
+            while level is not None:
+                change = level.change
+                assert change is not None
+                level.change = None
+                level.taker_noted = False
+                if change.delta:
+                    change.quantity = level.quantity
+                    events.append(change)
+                next_level = level.next_changed
+                level.next_changed = None
+                level = next_level
         best_bid = market.bids.best
         best_ask = market.asks.best
         bid, bid_quantity = (0, 0) if best_bid is None else (best_bid.price, best_bid.quantity)

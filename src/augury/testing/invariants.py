@@ -92,7 +92,7 @@ def check_book(state: Exchange, market: Market) -> None:
         assert bids is None, f"{market.ticker} is {market.status} with bids"
         assert asks is None, f"{market.ticker} is {market.status} with asks"
     assert not market.touched, "a step forgot to report a market"
-    assert not market.level_changes, "a step forgot to report a level"
+    assert market.first_changed is None, "a step forgot to report a level"
     best = (0, 0) if bids is None else (bids.price, bids.quantity)
     assert (market.quoted_bid, market.quoted_bid_quantity) == best, "a bid was not told"
     best = (PRICE_ONE, 0) if asks is None else (asks.price, asks.quantity)
