@@ -4,6 +4,7 @@ Looks at the path, hands the request to the right door, gives it an id, and note
 knows nothing of what happens behind the doors.
 """
 
+import asyncio
 import itertools
 import logging
 import re
@@ -18,7 +19,9 @@ from augury.app.health import Health
 from augury.app.logs import request_id
 from augury.app.metrics import CONTENT_TYPE, Metrics
 from augury.app.pages import coverage_html, index_page
+from augury.app.reference_page import reference_page
 from augury.app.websocket_page import websocket_page
+from augury.gateways.rest.openapi import document_json, document_yaml
 from augury.gateways.ws import asyncapi
 
 Scope = MutableMapping[str, Any]
@@ -34,7 +37,10 @@ _HTML: Final = b"text/html; charset=utf-8"
 _PAGES: Final[dict[str, tuple[bytes, Callable[[], bytes]]]] = {
     "/": (_HTML, lambda: index_page().encode()),
     "/coverage": (_HTML, lambda: coverage_html().encode()),
+    "/docs": (_HTML, lambda: reference_page().encode()),
     "/docs/websocket": (_HTML, lambda: websocket_page().encode()),
+    "/openapi.json": (b"application/json", document_json),
+    "/openapi.yaml": (b"application/yaml", document_yaml),
     "/asyncapi.json": (b"application/json", asyncapi.document_json),
     "/asyncapi.yaml": (b"application/yaml", asyncapi.document_yaml),
 }
@@ -161,7 +167,8 @@ class Front:
         path, method = scope["path"], scope["method"]
         if path in _PAGES and method in {"GET", "HEAD"}:
             content_type, page = _PAGES[path]
-            await _answer(send, 200, content_type, page())
+            # The first time takes a part of a second, which nobody else should wait for.
+            await _answer(send, 200, content_type, await asyncio.to_thread(page))
         elif path not in {*_PAGES, "/healthz", "/readyz", "/metrics", "/favicon.ico"}:
             await _answer_json(send, 404, _refusal("not_found", "there is nothing here"))
         elif method not in {"GET", "HEAD"}:

@@ -47,7 +47,14 @@ from augury.gateways.rest import multivariate_answers as combined
 from augury.gateways.rest import orders_v2_answers as slim
 from augury.gateways.rest import statements_answers as stated
 from augury.gateways.rest.bodies import Body
-from augury.gateways.rest.parameters import SUBACCOUNT, SUBACCOUNT_OR_PRIMARY, Parameter
+from augury.gateways.rest.parameters import (
+    NEW_FOR_SUBACCOUNT,
+    OWNING_SUBACCOUNT,
+    OWNING_SUBACCOUNT_V2,
+    SUBACCOUNT,
+    SUBACCOUNT_OR_PRIMARY,
+    Parameter,
+)
 from augury.gateways.rest.request import Request, Services
 
 PUBLIC: Final = ""
@@ -100,8 +107,7 @@ class Operation:
         return (
             self.scope == PUBLIC
             or self.one_subaccount
-            or SUBACCOUNT in self.parameters
-            or SUBACCOUNT_OR_PRIMARY in self.parameters
+            or any(parameter.name == SUBACCOUNT.name for parameter in self.parameters)
         )
 
 
@@ -130,6 +136,9 @@ RFQ_QUOTE: Final = RFQ + "/quotes/{quote_id}"
 COLLECTIONS: Final = "/multivariate_event_collections"
 COLLECTION: Final = COLLECTIONS + "/{collection_ticker}"
 _SUBACCOUNT: Final = (SUBACCOUNT,)
+_NEW_FOR: Final = (NEW_FOR_SUBACCOUNT,)
+_OWNER: Final = (OWNING_SUBACCOUNT,)
+_OWNER_V2: Final = (OWNING_SUBACCOUNT_V2,)
 
 
 async def _get_endpoint_costs(
@@ -198,11 +207,11 @@ BUILT: Final[tuple[Operation, ...]] = (
     Operation("CreateOrder", "POST", "/portfolio/orders", "orders",
               "Enter an order",
               orders.create_order, answers.OrderResponse, TRADE, bodies.CREATE_ORDER,
-              _SUBACCOUNT, 201, WRITE_BUCKET),
+              _NEW_FOR, 201, WRITE_BUCKET),
     Operation("BatchCreateOrders", "POST", "/portfolio/orders/batched", "orders",
               "Enter up to 20 orders",
               orders.batch_create_orders, answers.BatchCreateOrdersResponse, TRADE,
-              bodies.BATCH_CREATE_ORDERS, _SUBACCOUNT, 201, WRITE_BUCKET, 0),
+              bodies.BATCH_CREATE_ORDERS, _NEW_FOR, 201, WRITE_BUCKET, 0),
     Operation("BatchCancelOrders", "DELETE", "/portfolio/orders/batched", "orders",
               "Cancel up to 20 orders",
               orders.batch_cancel_orders, answers.BatchCancelOrdersResponse, TRADE,
@@ -221,15 +230,15 @@ BUILT: Final[tuple[Operation, ...]] = (
     Operation("CancelOrder", "DELETE", ORDER, "orders",
               "Take a resting order out of the book",
               orders.cancel_order, answers.CancelOrderResponse, TRADE, None,
-              _SUBACCOUNT, 200, WRITE_BUCKET),
+              _OWNER, 200, WRITE_BUCKET),
     Operation("AmendOrder", "POST", ORDER + "/amend", "orders",
               "Change price or size of a resting order",
               orders.amend_order, answers.AmendOrderResponse, TRADE, bodies.AMEND_ORDER,
-              _SUBACCOUNT, 200, WRITE_BUCKET),
+              _OWNER, 200, WRITE_BUCKET),
     Operation("DecreaseOrder", "POST", ORDER + "/decrease", "orders",
               "Make a resting order smaller without losing its place",
               orders.decrease_order, answers.OrderResponse, TRADE, bodies.DECREASE_ORDER,
-              _SUBACCOUNT, 200, WRITE_BUCKET),
+              _OWNER, 200, WRITE_BUCKET),
     Operation("GetOrderQueuePosition", "GET", ORDER + "/queue_position", "orders",
               "How much trades before a resting order",
               orders.get_queue_position, answers.GetOrderQueuePositionResponse, READ,
@@ -238,27 +247,27 @@ BUILT: Final[tuple[Operation, ...]] = (
     Operation("CreateOrderV2", "POST", ORDERS_V2, "orders in their later form",
               "Enter an order, seen from the YES side",
               orders_v2.create_order, slim.CreateOrderV2Response, TRADE, bodies.CREATE_ORDER_V2,
-              _SUBACCOUNT, 201, WRITE_BUCKET, extension=True),
+              _NEW_FOR, 201, WRITE_BUCKET, extension=True),
     Operation("BatchCreateOrdersV2", "POST", ORDERS_V2 + "/batched", "orders in their later form",
               "Enter as many orders as a second's budget pays for",
               orders_v2.batch_create_orders, slim.BatchCreateOrdersV2Response, TRADE,
-              bodies.BATCH_CREATE_ORDERS_V2, _SUBACCOUNT, 201, WRITE_BUCKET, 0, extension=True),
+              bodies.BATCH_CREATE_ORDERS_V2, _NEW_FOR, 201, WRITE_BUCKET, 0, extension=True),
     Operation("BatchCancelOrdersV2", "DELETE", ORDERS_V2 + "/batched",
               "orders in their later form", "Cancel many orders",
               orders_v2.batch_cancel_orders, slim.BatchCancelOrdersV2Response, TRADE,
-              bodies.BATCH_CANCEL_ORDERS_V2, _SUBACCOUNT, 200, WRITE_BUCKET, 0, extension=True),
+              bodies.BATCH_CANCEL_ORDERS_V2, _OWNER_V2, 200, WRITE_BUCKET, 0, extension=True),
     Operation("CancelOrderV2", "DELETE", ORDER_V2, "orders in their later form",
               "Take a resting order out of the book",
               orders_v2.cancel_order, slim.CancelOrderV2Response, TRADE, None,
-              _SUBACCOUNT, 200, WRITE_BUCKET, extension=True),
+              _OWNER_V2, 200, WRITE_BUCKET, extension=True),
     Operation("AmendOrderV2", "POST", ORDER_V2 + "/amend", "orders in their later form",
               "Change price and size of a resting order",
               orders_v2.amend_order, slim.AmendOrderV2Response, TRADE, bodies.AMEND_ORDER_V2,
-              _SUBACCOUNT, 200, WRITE_BUCKET, extension=True),
+              _OWNER_V2, 200, WRITE_BUCKET, extension=True),
     Operation("DecreaseOrderV2", "POST", ORDER_V2 + "/decrease", "orders in their later form",
               "Make a resting order smaller without losing its place",
               orders_v2.decrease_order, slim.DecreaseOrderV2Response, TRADE,
-              bodies.DECREASE_ORDER_V2, _SUBACCOUNT, 200, WRITE_BUCKET, extension=True),
+              bodies.DECREASE_ORDER_V2, _OWNER_V2, 200, WRITE_BUCKET, extension=True),
 
     Operation("GetOrderGroups", "GET", "/portfolio/order_groups", "order groups",
               "One's own order groups",
@@ -267,7 +276,7 @@ BUILT: Final[tuple[Operation, ...]] = (
     Operation("CreateOrderGroup", "POST", "/portfolio/order_groups/create", "order groups",
               "Limit what a group of orders trades within 15 seconds",
               order_groups.create_order_group, answers.CreateOrderGroupResponse, TRADE,
-              bodies.CREATE_ORDER_GROUP, _SUBACCOUNT, 201),
+              bodies.CREATE_ORDER_GROUP, _NEW_FOR, 201),
     Operation("GetOrderGroup", "GET", GROUP, "order groups",
               "An order group and its resting orders",
               order_groups.get_order_group, answers.GetOrderGroupResponse, READ,
@@ -336,7 +345,7 @@ BUILT: Final[tuple[Operation, ...]] = (
     Operation("CreateRFQ", "POST", "/communications/rfqs", "communications",
               "Ask for quotes on a market",
               communications.create_rfq, answers.CreateRFQResponse, TRADE, bodies.CREATE_RFQ,
-              _SUBACCOUNT, 201),
+              _NEW_FOR, 201),
     Operation("GetRFQ", "GET", RFQ, "communications",
               "One request for quotes",
               communications.get_rfq, answers.GetRFQResponse, READ,
@@ -352,7 +361,7 @@ BUILT: Final[tuple[Operation, ...]] = (
     Operation("CreateQuote", "POST", "/communications/quotes", "communications",
               "Answer a request for quotes; an earlier answer is replaced",
               communications.create_quote, answers.CreateQuoteResponse, TRADE,
-              bodies.CREATE_QUOTE, _SUBACCOUNT, 201),
+              bodies.CREATE_QUOTE, _NEW_FOR, 201),
     Operation("GetQuote", "GET", QUOTE, "communications",
               "One quote that one has made or received",
               communications.get_quote, answers.GetQuoteResponse, READ,

@@ -193,6 +193,27 @@ MAX_TS: Final = time_seconds("max_ts", "Before this Unix time.")
 SUBACCOUNT: Final = optional_integer(
     "subaccount", "Only this subaccount; without it all of them.", minimum=0, maximum=32
 )
+NEW_FOR_SUBACCOUNT: Final = optional_integer(
+    "subaccount",
+    "Whom it is for, unless the body says so; without both, the primary one.",
+    minimum=0,
+    maximum=32,
+)
+OWNING_SUBACCOUNT: Final = optional_integer(
+    "subaccount",
+    "Whose order it has to be. Without it the order decides; in the profile `latest` it has to be"
+    " the primary one's.",
+    minimum=0,
+    maximum=32,
+)
+OWNING_SUBACCOUNT_V2: Final = optional_integer(
+    "subaccount",
+    "Whose order it has to be; without it, the primary one's.",
+    minimum=0,
+    maximum=32,
+)
+"""The same parameter to those who read it, and something else to those who set it."""
+
 EXCHANGE_INDEX: Final = integer(
     "exchange_index",
     "The shard: 0, or -1 to let the server choose.",

@@ -41,12 +41,25 @@ class Router:
             self._add(operation, operation.method, operation.path)
             for method, path in operation.aliases:
                 self._add(operation, method, path)
+        for path, route in self.static.items():
+            self.static[path] = self._completed(path, route)
 
     def find(self, path: str) -> Route | None:
         """The route at ``path``; None when there is none."""
-        route = self.static.get(path)
-        if route is not None:
+        return self.static.get(path) or self._walk(path)
+
+    def _completed(self, path: str, route: Route) -> Route:
+        """With the methods that only a path with variables has, such as GET of the order "batched".
+
+        To them the name of the path is an id like any other, and one that nothing has.
+        """
+        wider = self._walk(path)
+        if wider is None or wider.methods.keys() <= route.methods.keys():
             return route
+        return Route({**wider.methods, **route.methods}, wider.path_values)
+
+    def _walk(self, path: str) -> Route | None:
+        """What a path with variables makes of ``path``."""
         node = self._root
         values: list[str] = []
         for segment in path.split("/")[1:]:
