@@ -60,6 +60,12 @@ class Program:
             self._lines.put(line)
         self._lines.put(None)
 
+    def send(self, line: str) -> None:
+        """A line of input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
     def line(self, *, seconds: float = 30.0) -> str:
         """The next line. Fails with what the program wrote to stderr when there is none."""
         try:

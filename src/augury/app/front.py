@@ -11,6 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ from augury.app.metrics import CONTENT_TYPE, Metrics
 from augury.app.pages import coverage_html, index_page
 from augury.app.reference_page import reference_page
 from augury.app.websocket_page import websocket_page
+from augury.gateways.fix import dictionary_xml
 from augury.gateways.rest.openapi import document_json, document_yaml
 from augury.gateways.ws import asyncapi
 
@@ -43,6 +45,10 @@ _PAGES: Final[dict[str, tuple[bytes, Callable[[], bytes]]]] = {
     "/openapi.yaml": (b"application/yaml", document_yaml),
     "/asyncapi.json": (b"application/json", asyncapi.document_json),
     "/asyncapi.yaml": (b"application/yaml", asyncapi.document_yaml),
+    **{
+        path: (b"application/xml", partial(dictionary_xml.document, path))
+        for path in dictionary_xml.PATHS
+    },
 }
 """What never changes while the server runs."""
 

@@ -18,9 +18,9 @@ LARGEST_MESSAGE: Final = 64 * 1024
 """Bytes. A client's longest message has a few hundred."""
 
 _TAG_TEXT: Final = {tag: str(tag) for tag in FIELDS}
-_FRAME_START: Final = re.compile(rb"8=([^\x01]{1,16})\x019=(\d{1,6})\x01")
+_FRAME_START: Final = re.compile(rb"8=([^\x01]{1,16})\x019=(\d{1,9})\x01")
 _PARTIAL_START: Final = re.compile(
-    rb"8(?:=(?:[^\x01]{0,16}|[^\x01]{1,16}\x01(?:9(?:=\d{0,6})?)?))?"
+    rb"8(?:=(?:[^\x01]{0,16}|[^\x01]{1,16}\x01(?:9(?:=\d{0,9})?)?))?"
 )
 _TRAILER: Final = re.compile(rb"10=\d{3}\x01")
 _TRAILER_LENGTH: Final = 7
@@ -180,7 +180,8 @@ def decode(frame: bytes) -> Message:
     if tag != "10" or len(given) != 3 or frame[-1] != 1:
         raise Garbled("the message does not end with a CheckSum")
     length = fields[1][1]
-    if length != str(len(frame) - 7 - len(fields[0][1]) - len(length) - 6):
+    # Some engines reserve room for the length and fill it up with zeros.
+    if not length.isdigit() or int(length) != len(frame) - 13 - len(fields[0][1]) - len(length):
         raise Garbled("BodyLength is wrong")
     if not given.isdigit() or int(given) != checksum(frame[:-7]):
         raise Garbled("CheckSum is wrong")
