@@ -43,7 +43,7 @@ from augury.codec.text import parse_rfc3339, rfc3339
 from augury.core import engine as core_engine
 from augury.core.engine import Engine
 from augury.gateways.auth import Authenticator
-from augury.gateways.http import OneWriteProtocol
+from augury.gateways.http import Doorkeeper, HttpLimits, OneWriteProtocol
 from augury.gateways.operator.app import operator_app
 from augury.gateways.operator.context import Operator, ServerFacts
 from augury.gateways.operator.errors import OperatorError
@@ -364,9 +364,16 @@ class Server:
 
     async def _serve(self, listening: socket.socket) -> None:
         settings = self.settings
+        doorkeeper = Doorkeeper(
+            HttpLimits(
+                request_seconds=settings.request_timeout_seconds,
+                connections=settings.connections,
+                connections_per_address=settings.connections_per_address,
+            )
+        )
         config = uvicorn.Config(
             self.front,
-            http=OneWriteProtocol,
+            http=OneWriteProtocol.guarded_by(doorkeeper),
             ws=WebSocketProtocol,
             lifespan="off",
             log_config=None,
@@ -384,6 +391,7 @@ class Server:
         await self._uvicorn.startup([listening])
         self._closing.push_async_callback(self._stop_listening, listening)
         self._spawn(self._uvicorn.main_loop(), "listener")
+        self._spawn(doorkeeper.watch(), "doorkeeper")
         await self.fix.start()
         self._closing.push_async_callback(self.fix.stop)
         if settings.lives and self.world is not None:

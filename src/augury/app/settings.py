@@ -82,6 +82,18 @@ class Settings:
         "What may wait for a stream that reads too slowly before it is closed.",
         at_least=65_536,
     )
+    connections: int = _setting(
+        20_000, "Connections that may be open at once, streams included.", at_least=1
+    )
+    connections_per_address: int = _setting(
+        10_000, "The same from one address; a proxy in front is one address.", at_least=1
+    )
+    request_timeout_seconds: int = _setting(
+        30,
+        "How long the head of a request, then its body, may take to arrive, and how long an answer "
+        "may wait for a client that reads nothing.",
+        at_least=1,
+    )
     operator_token_file: Path | None = _setting(
         None, "File with the operator's token; made when missing. Default: in the data directory."
     )

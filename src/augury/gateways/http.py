@@ -3,11 +3,17 @@
 uvicorn writes the head of an answer and its body one after the other, and each write is a system
 call, a packet and a wake-up of the client. For the small answers of an exchange that is a good
 part of what they cost. Here the head waits for the body. Whatever is not ordinary, such as
-answers in several parts, goes uvicorn's own way. A request's head is bounded as well.
+answers in several parts, goes uvicorn's own way.
+
+What uvicorn leaves unbounded is bounded: the size of a request's head, how long its head and body
+may take to arrive, how long an answer may wait for its reader, and how many connections there are.
 """
 
+import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -100,30 +106,190 @@ _HEAD_TOO_LARGE: Final = (
 )
 
 
-class OneWriteProtocol(HttpToolsProtocol):
-    """For ``http=`` of uvicorn's configuration. Also bounds what a request's head may take."""
+_TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_TOO_MANY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\n"
+    b"content-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+)
 
-    _in_head = False
+
+# Where in a message the bytes are.
+_NO_MESSAGE: Final = 0
+_HEAD: Final = 1
+_BODY: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLimits:
+    """What a stranger may take of the server."""
+
+    request_seconds: float = 30.0
+    """How long the head of a request, and then its body, may take to arrive; and how long an
+    answer may wait without its reader taking anything."""
+    connections: int = 20_000
+    """Open at once, streams included."""
+    connections_per_address: int = 10_000
+
+
+class Doorkeeper:
+    """Counts the connections of a server and cuts off those that only keep it waiting.
+
+    ``watch`` looks at all of them once a second, so that an honest request costs nothing more.
+    """
+
+    def __init__(self, limits: HttpLimits | None = None) -> None:
+        self.limits = limits or HttpLimits()
+        self._by_address: Counter[str] = Counter()
+        self._open = 0
+        self._watched: dict[OneWriteProtocol, tuple[Any, float]] = {}
+        """What each connection waits for, and since when; None while we are at work for it."""
+
+    @property
+    def connections(self) -> int:
+        return self._open
+
+    def enter(self, protocol: "OneWriteProtocol", address: str) -> bool:
+        """Whether one more connection from ``address`` is let in; if so, ``leave`` must follow."""
+        limits = self.limits
+        if (
+            self._open >= limits.connections
+            or self._by_address[address] >= limits.connections_per_address
+        ):
+            return False
+        self._open += 1
+        self._by_address[address] += 1
+        self._watched[protocol] = (None, 0.0)
+        return True
+
+    def leave(self, address: str) -> None:
+        self._open -= 1
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+    def forget(self, protocol: "OneWriteProtocol") -> None:
+        """The connection is gone, or speaks another protocol from now on."""
+        self._watched.pop(protocol, None)
+
+    async def watch(self) -> None:
+        """Until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(1.0, self.limits.request_seconds / 4))
+            self.look(loop.time())
+
+    def look(self, now: float) -> None:
+        """Cut off whoever still keeps us waiting for what we waited for so long ago."""
+        for protocol, (waiting_for, since) in list(self._watched.items()):
+            present = protocol.waits_for()
+            if present is None or present != waiting_for:
+                self._watched[protocol] = (present, now)
+            elif now - since >= self.limits.request_seconds:
+                self._watched[protocol] = (present, now)
+                protocol.give_up()
+
+
+class OneWriteProtocol(HttpToolsProtocol):
+    """For ``http=`` of uvicorn's configuration, bounded by a doorkeeper; see ``guarded_by``."""
+
+    doorkeeper: ClassVar[Doorkeeper] = Doorkeeper()
+    _stage = 0
     _head_bytes = 0
+    _begun = 0
+    """Messages that began in the bytes at hand."""
+    _address = ""
+    _let_in = False
+
+    @classmethod
+    def guarded_by(cls, doorkeeper: Doorkeeper) -> "type[OneWriteProtocol]":
+        """The protocol of one server."""
+        return type(cls.__name__, (cls,), {"doorkeeper": doorkeeper})
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._address = self.client[0] if self.client else ""
+        self._let_in = self.doorkeeper.enter(self, self._address)
+        if not self._let_in:
+            transport.write(_TOO_MANY)
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.doorkeeper.forget(self)
+        self._leave()
+        super().connection_lost(exc)
+
+    def _leave(self) -> None:
+        if self._let_in:
+            self._let_in = False
+            self.doorkeeper.leave(self._address)
+
+    def handle_websocket_upgrade(self) -> None:
+        """The connection keeps its place, which its new protocol gives back in the end."""
+        super().handle_websocket_upgrade()
+        self.doorkeeper.forget(self)
+        self.transport.get_protocol().leave = self._leave  # type: ignore[attr-defined]
+
+    @property
+    def _last_cycle(self) -> RequestResponseCycle | None:
+        """The newest request, if there was any."""
+        return self.cycle
+
+    def waits_for(self) -> object:
+        """What the client owes us: something that changes when it comes; None for nothing."""
+        if self.transport.is_closing():
+            return "end"
+        if self.flow.write_paused:
+            return ("reader", self.transport.get_write_buffer_size())
+        cycle = self._last_cycle
+        if self.flow.read_paused:
+            return None
+        if self._stage != _NO_MESSAGE:
+            return (self._stage, cycle)
+        if cycle is None:
+            return "first request"
+        if not cycle.response_complete:
+            return None
+        # uvicorn ends idle connections itself, but forgets to after an empty line.
+        return ("request", cycle) if self.timeout_keep_alive_task is None else None
+
+    def give_up(self) -> None:
+        """The client had its time."""
+        if self.flow.write_paused or self.transport.is_closing():
+            self.transport.abort()
+            return
+        cycle = self._last_cycle
+        if cycle is None or cycle.response_complete or not cycle.response_started:
+            self.transport.write(_TOO_SLOW)
+        self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """A head that goes on beyond the limit ends the connection with 431."""
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > _HEAD_LIMIT:
+        if not self._let_in:
+            return
+        began_idle = self._stage == _NO_MESSAGE
+        self._begun = 0
+        super().data_received(data)
+        if self._stage == _HEAD:
+            # Of a head that began behind other requests only what follows is counted.
+            if self._begun == 0 or (began_idle and self._begun == 1):
+                self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_LIMIT and not self.transport.is_closing():
                 self.transport.write(_HEAD_TOO_LARGE)
                 self.transport.close()
-                return
-        super().data_received(data)
 
     def on_message_begin(self) -> None:
-        self._in_head = True
+        self._stage = _HEAD
         self._head_bytes = 0
+        self._begun += 1
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._stage = _BODY
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._stage = _NO_MESSAGE
+        super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         cycle.send = OneWrite(cycle)  # type: ignore[method-assign]

@@ -74,6 +74,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.paused = False
         self.write: Callable[[bytes], None] = _drop
         self.close_timeout = CLOSE_TIMEOUT
+        self.leave: Callable[[], None] = _nothing
+        """Gives back the connection's place with the doorkeeper."""
         self._on_writable: Callable[[], None] | None = None
         self._heartbeat: TimerHandle | None = None
         self._ping_interval = 0.0
@@ -217,6 +219,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end()
+        self.leave()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -234,6 +237,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.close_timer is not None:
             self.close_timer.cancel()
         self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+
+def _nothing() -> None:
+    """Nobody counts this connection."""
 
 
 def _drop(frames: bytes) -> None:
