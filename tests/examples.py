@@ -3,7 +3,7 @@
     python -m tests.examples --write
 
 plays it and writes ``src/augury/gateways/rest/examples.json``, which the OpenAPI document and the
-reference page show. The test beside it plays it again and compares every byte. The exchange holds
+reference page show. The test beside it plays it again and compares everything. The exchange holds
 the demo world as it is on its first day; its clock stands still unless the story moves it, so that
 ids, times and cursors come out the same each time.
 """
