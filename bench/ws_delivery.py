@@ -1,15 +1,16 @@
-"""What it costs the server to deliver one WebSocket message to one of 200 subscribers.
+"""What it costs the server to deliver one WebSocket message to one of 10, 200 or 1,000 subscribers.
 
 Against the cheapest thing that could be done with asyncio: a protocol that writes one ready-made
 frame of the same size to each connection, with no exchange behind it. Ours does everything:
 command, log in memory, engine, message, sequence number per subscriber, queue. Both run on uvloop
 in this process, in turns; the clients run in a process of their own, and only the processor time
 of this one counts. Orders come one at a time, so nothing is gained by sending several together.
+With ten subscribers the order itself is most of the work, with two hundred the deliveries are.
 """
 
 import asyncio
+import resource
 import socket
-import statistics
 import struct
 import sys
 import time
@@ -38,12 +39,12 @@ from augury.log.memory import MemoryLog
 from augury.sequencer import Sequencer
 from augury.sequencer.clocks import RealClock
 
-SUBSCRIBERS = 200
-MESSAGES = 150
-ROUNDS = 5
+MESSAGES = {10: 600, 200: 150, 1000: 40}
+"""Subscribers -> how many messages each of them gets in one round."""
+ROUNDS = 4
 PAUSE = 0.002
 """Seconds between two messages: long enough that each is sent on its own."""
-GOAL = 2.5
+GOALS = {200: 2.0, 1000: 2.0}
 
 TICKER = "BENCH-1-T1"
 HANDSHAKE = (
@@ -103,8 +104,9 @@ class Subscriber(asyncio.Protocol):
         self.rest = data[start:]
 
 
-async def run_clients(port: int, wanted: int) -> None:
-    left = SUBSCRIBERS
+async def run_clients(port: int, subscribers: int, wanted: int) -> None:
+    allow_many_connections()
+    left = subscribers
     finished = asyncio.get_running_loop().create_future()
 
     def done() -> None:
@@ -114,7 +116,7 @@ async def run_clients(port: int, wanted: int) -> None:
             finished.set_result(None)
 
     transports = []
-    for _ in range(SUBSCRIBERS):
+    for _ in range(subscribers):
         transport, _ = await asyncio.get_running_loop().create_connection(
             lambda: Subscriber(wanted, done), "127.0.0.1", port
         )
@@ -145,17 +147,18 @@ class Preframed(asyncio.Protocol):
             self.transports.append(self.transport)
 
 
-async def measure_floor(frame: bytes) -> float:
+async def measure_floor(frame: bytes, subscribers: int) -> float:
     transports: list[asyncio.Transport] = []
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Preframed(transports), "127.0.0.1", 0)
-    clients = await start_clients(server.sockets[0].getsockname()[1], MESSAGES)
+    messages = MESSAGES[subscribers]
+    clients = await start_clients(server.sockets[0].getsockname()[1], subscribers, messages)
 
     async def send() -> None:
         for transport in transports:
             transport.write(frame)
 
-    cost = await time_messages(clients, lambda: len(transports), send)
+    cost = await time_messages(clients, lambda: len(transports), send, subscribers)
     server.close()
     return cost
 
@@ -163,7 +166,7 @@ async def measure_floor(frame: bytes) -> float:
 # --- the gateway -----------------------------------------------------------------------------
 
 
-async def measure_gateway() -> tuple[float, int]:
+async def measure_gateway(subscribers: int) -> tuple[float, int]:
     """Seconds of processor time per delivered message, and the size of a message."""
     sequencer = Sequencer(Engine(), MemoryLog(), RealClock())
     await sequencer.start()
@@ -171,7 +174,7 @@ async def measure_gateway() -> tuple[float, int]:
     gateway = WebSocketGateway(
         sequencer,
         Authenticator(sequencer),
-        WebSocketSettings(public_orderbook=True, connections_per_address=10 * SUBSCRIBERS),
+        WebSocketSettings(public_orderbook=True, connections_per_address=10 * subscribers),
     )
     config = uvicorn.Config(gateway, ws=WebSocketProtocol, lifespan="off", log_config=None)
     config.load()
@@ -180,15 +183,16 @@ async def measure_gateway() -> tuple[float, int]:
     listening = socket.create_server(("127.0.0.1", 0))
     await server.startup([listening])
     # Beyond the messages that are measured: the reply and the snapshot.
-    clients = await start_clients(listening.getsockname()[1], MESSAGES + 2)
+    messages = MESSAGES[subscribers]
+    clients = await start_clients(listening.getsockname()[1], subscribers, messages + 2)
     # A bid that is the best and stays so, so that the others move no ticker.
     await sequencer.submit(bid(member_id, 50))
-    orders = iter(range(MESSAGES))
+    orders = iter(range(messages))
 
     async def send() -> None:
         await sequencer.submit(bid(member_id, 1 + next(orders) % 40))
 
-    cost = await time_messages(clients, lambda: gateway.subscriptions, send)
+    cost = await time_messages(clients, lambda: gateway.subscriptions, send, subscribers)
     counters = gateway.counters
     size = round(counters.bytes_sent / counters.messages_sent)
     server.should_exit = True
@@ -202,7 +206,16 @@ def bid(member_id: int, cents: int) -> PlaceOrder:
     return PlaceOrder(member_id, 0, TICKER, "", "buy", "yes", cents * 100, 100)
 
 
-async def list_market(sequencer: Sequencer) -> int:
+async def list_market(sequencer: Sequencer, email: str = "bench@example.com") -> int:
+    """A market, when there is none yet, and a member with money; returns the member's id."""
+    if TICKER not in sequencer.state.markets:
+        await _list_market(sequencer)
+    member = await sequencer.submit(CreateMember(email))
+    await sequencer.submit(Deposit(member.sequence, 0, 1_000_000_000_000))
+    return member.sequence
+
+
+async def _list_market(sequencer: Sequencer) -> None:
     now = sequencer.now_ns()
     day = 86_400 * 1_000_000_000
     await sequencer.submit(CreateSeries("BENCH", "quadratic", 1_000_000, "{}"))
@@ -227,60 +240,70 @@ async def list_market(sequencer: Sequencer) -> int:
             details="{}",
         )
     )
-    member = await sequencer.submit(CreateMember("bench@example.com"))
-    await sequencer.submit(Deposit(member.sequence, 0, 1_000_000_000_000))
-    return member.sequence
 
 
 # --- both ------------------------------------------------------------------------------------
 
 
-async def start_clients(port: int, wanted: int) -> asyncio.subprocess.Process:
+async def start_clients(port: int, subscribers: int, wanted: int) -> asyncio.subprocess.Process:
+    arguments = (str(port), str(subscribers), str(wanted))
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.ws_delivery", "clients", str(port), str(wanted)
+        sys.executable, "-m", "bench.ws_delivery", "clients", *arguments
     )
+
+
+def allow_many_connections() -> None:
+    """A thousand sockets and what a process has open besides are more than the usual limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 async def time_messages(
     clients: asyncio.subprocess.Process,
     subscribed: Callable[[], int],
     send: Callable[[], Awaitable[None]],
+    subscribers: int,
 ) -> float:
-    async with asyncio.timeout(60):
-        while subscribed() < SUBSCRIBERS:
+    messages = MESSAGES[subscribers]
+    async with asyncio.timeout(120):
+        while subscribed() < subscribers:
             assert clients.returncode is None, "the clients have failed"
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.1)
         before = time.process_time()
-        for _ in range(MESSAGES):
+        for _ in range(messages):
             await send()
             await asyncio.sleep(PAUSE)
         await clients.wait()
-        return (time.process_time() - before) / (MESSAGES * SUBSCRIBERS)
+        return (time.process_time() - before) / (messages * subscribers)
 
 
 async def measure() -> list[dict[str, Any]]:
-    """One row of the table that ``make bench`` prints."""
-    floors, costs, ratios = [], [], []
-    await measure_gateway()
+    """The rows of the table that ``make bench`` prints."""
+    allow_many_connections()
+    await measure_gateway(10)
+    return [await measure_with(subscribers) for subscribers in MESSAGES]
+
+
+async def measure_with(subscribers: int) -> dict[str, Any]:
+    floors, costs = [], []
     for _ in range(ROUNDS):
-        cost, size = await measure_gateway()
-        floor = await measure_floor(text_frame(b"x" * (size - 4)))
-        floors.append(floor)
+        cost, size = await measure_gateway(subscribers)
         costs.append(cost)
-        ratios.append(cost / floor)
-    ratio = statistics.median(ratios)
-    return [
-        {
-            "name": f"WebSocket delivery, {SUBSCRIBERS} subscribers, server CPU per message",
-            "value": round(statistics.median(costs) * 1e6, 2),
-            "unit": "us",
-            "against": f"a pre-framed asyncio protocol: {statistics.median(floors) * 1e6:.2f} us",
-            "ratio": round(ratio, 2),
-            "goal": f"<= {GOAL}",
-            "holds": ratio <= GOAL,
-        }
-    ]
+        floors.append(await measure_floor(text_frame(b"x" * (size - 4)), subscribers))
+    # Noise only ever adds, so the best of each is the nearest to the truth.
+    cost, floor = min(costs), min(floors)
+    goal = GOALS.get(subscribers)
+    return {
+        "name": f"WebSocket delivery, {subscribers:,} subscribers, server CPU per message",
+        "value": round(cost * 1e6, 2),
+        "unit": "us",
+        "against": f"a pre-framed asyncio protocol: {floor * 1e6:.2f} us",
+        "ratio": round(cost / floor, 2),
+        "goal": "-" if goal is None else f"<= {goal:g}",
+        "holds": goal is None or cost / floor <= goal,
+    }
 
 
 def rows() -> list[dict[str, Any]]:
@@ -289,7 +312,7 @@ def rows() -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["clients"]:
-        uvloop.run(run_clients(int(sys.argv[2]), int(sys.argv[3])))
+        uvloop.run(run_clients(*map(int, sys.argv[2:5])))
     else:
         for row in rows():
             print(row)

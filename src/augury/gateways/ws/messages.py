@@ -6,7 +6,7 @@ section 1); integers are rounded as there. Nothing here knows who is subscribed.
 """
 
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol
 
 import msgspec
 from msgspec import UNSET
@@ -83,6 +83,27 @@ def _book_side(direction: int) -> str:
 # --- ticker and ticker_v2 ----------------------------------------------------------------------
 
 
+class Quoted(Protocol):
+    """What a ticker message shows: a ``Quote``, or the event that changed it."""
+
+    @property
+    def bid_price(self) -> int: ...
+    @property
+    def bid_quantity(self) -> int: ...
+    @property
+    def ask_price(self) -> int: ...
+    @property
+    def ask_quantity(self) -> int: ...
+    @property
+    def last_price(self) -> int: ...
+    @property
+    def last_quantity(self) -> int: ...
+    @property
+    def volume(self) -> int: ...
+    @property
+    def open_interest(self) -> int: ...
+
+
 class Quote(msgspec.Struct, frozen=True):
     """A market as the ticker channels see it; units of the core, 0 and $1 for empty sides."""
 
@@ -124,7 +145,7 @@ class Ticker(msgspec.Struct):
     time: Time
 
 
-def ticker(market_ticker: str, market_id: str, quote: Quote, time_ns: int) -> bytes:
+def ticker(market_ticker: str, market_id: str, quote: Quoted, time_ns: int) -> bytes:
     """``ticker``: the whole quote, so that a later message makes an earlier one superfluous."""
     return _encode(
         Ticker(
@@ -186,7 +207,7 @@ class TickerV2(msgspec.Struct, kw_only=True):
 
 
 def ticker_v2(
-    market_ticker: str, market_id: str, before: Quote, after: Quote, time_ns: int
+    market_ticker: str, market_id: str, before: Quoted, after: Quoted, time_ns: int
 ) -> list[bytes]:
     """``ticker_v2``: what changed, a trade summary before a quote summary; may be nothing.
 
@@ -211,7 +232,7 @@ def ticker_v2(
     return found
 
 
-def ticker_v2_snapshot(market_ticker: str, market_id: str, quote: Quote, time_ns: int) -> bytes:
+def ticker_v2_snapshot(market_ticker: str, market_id: str, quote: Quoted, time_ns: int) -> bytes:
     """The initial state on request: price, bid and ask with zero deltas."""
     message = TickerV2(market_ticker=market_ticker, market_id=market_id, ts=seconds(time_ns))
     message.price = price_cents(quote.last_price)
@@ -224,7 +245,7 @@ def ticker_v2_snapshot(market_ticker: str, market_id: str, quote: Quote, time_ns
     return _encode(message)
 
 
-def _set_volume_deltas(message: TickerV2, before: Quote, after: Quote) -> None:
+def _set_volume_deltas(message: TickerV2, before: Quoted, after: Quoted) -> None:
     message.volume_delta = count_floor(after.volume) - count_floor(before.volume)
     message.volume_delta_fp = count_fp(after.volume - before.volume)
     message.open_interest_delta = count_floor(after.open_interest) - count_floor(

@@ -114,7 +114,7 @@ class Publisher(Delivery):
         self._tickers_by_id: dict[int, str] = {
             market.id: market.ticker for market in gate.state.markets.values()
         }
-        self._quotes: dict[str, messages.Quote] = {
+        self._quotes: dict[str, messages.Quoted] = {
             market.ticker: quote_of(market) for market in gate.state.markets.values()
         }
         """What ``ticker_v2`` has said so far about each market."""
@@ -132,16 +132,18 @@ class Publisher(Delivery):
         self._lifecycle = channels[MARKET_LIFECYCLE.name]
         self._multivariate = channels[MULTIVARIATE.name]
         self._multivariate_lifecycle = channels[MULTIVARIATE_LIFECYCLE.name]
-        self._handlers: dict[type[Event], Callable[[Any], None]] = {
-            TradeExecuted: self._trade_executed,
-            OrderFilled: self._order_filled,
-            OrderUpdated: self._order_updated,
-            PositionChanged: self._position_changed,
-            OrderGroupUpdated: self._order_group_updated,
-            LevelChanged: self._level_changed,
+        self._for_one_channel: dict[type[Event], tuple[ChannelIndex, Callable[[Any], None]]] = {
+            TradeExecuted: (self._trade_channel, self._trade_executed),
+            OrderFilled: (self._fills, self._order_filled),
+            OrderUpdated: (self._user_orders, self._order_updated),
+            PositionChanged: (self._positions, self._position_changed),
+            OrderGroupUpdated: (self._order_groups, self._order_group_updated),
+            LevelChanged: (self._books, self._level_changed),
+            RfqUpdated: (self._communications, self._rfq_updated),
+            QuoteUpdated: (self._communications, self._quote_updated),
+        }
+        self._always: dict[type[Event], Callable[[Any], None]] = {
             TickerChanged: self._ticker_changed,
-            RfqUpdated: self._rfq_updated,
-            QuoteUpdated: self._quote_updated,
             MarketCreated: self._market_created,
             MarketStatusChanged: self._market_status_changed,
             MarketCloseTimeChanged: self._market_close_time_changed,
@@ -153,6 +155,15 @@ class Publisher(Delivery):
             ComboLookedUp: self._combo_looked_up,
             ApiKeyRemoved: self._api_key_removed,
         }
+        registry.on_flip = self._choose_handlers
+        self._choose_handlers()
+
+    def _choose_handlers(self) -> None:
+        """What is traded most is looked at only when its channel has a subscription at all."""
+        self._handlers = dict(self._always)
+        for kind, (index, handler) in self._for_one_channel.items():
+            if index:
+                self._handlers[kind] = handler
 
     def publish(self, applied: Applied) -> None:
         """Queue what ``applied`` means to everybody who is subscribed. Never raises."""
@@ -279,24 +290,15 @@ class Publisher(Delivery):
         if self._trades:
             self._send_trades()
         ticker = event.market_ticker
-        quote = messages.Quote(
-            event.bid_price,
-            event.bid_quantity,
-            event.ask_price,
-            event.ask_quantity,
-            event.last_price,
-            event.last_quantity,
-            event.volume,
-            event.open_interest,
-        )
+        # Kept as it is: nothing is made for a market that nobody watches.
         before = self._quotes.get(ticker, _UNTOUCHED)
-        self._quotes[ticker] = quote
+        self._quotes[ticker] = event
         if self._tickers.is_watched(ticker):
-            message = messages.ticker(ticker, self.market_id(ticker), quote, self._time_ns)
+            message = messages.ticker(ticker, self.market_id(ticker), event, self._time_ns)
             send_ticker(b"ticker", ticker, message, self._tickers.for_market(ticker))
         if self._tickers_v2.is_watched(ticker):
             for message in messages.ticker_v2(
-                ticker, self.market_id(ticker), before, quote, self._time_ns
+                ticker, self.market_id(ticker), before, event, self._time_ns
             ):
                 send(b"ticker_v2", message, self._tickers_v2.for_market(ticker))
 

@@ -3,7 +3,7 @@
 Iteration orders here are orders of arrival, so that a run can be repeated.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 from typing import TypeVar
 
@@ -22,9 +22,12 @@ class ChannelIndex:
     those that name none are in ``everywhere``.
     """
 
-    __slots__ = ("by_market", "by_member", "everywhere", "own")
+    __slots__ = ("_on_flip", "_wanted", "by_market", "by_member", "everywhere", "own")
 
-    def __init__(self, own: bool) -> None:
+    def __init__(self, own: bool, on_flip: Callable[[], None]) -> None:
+        """``on_flip`` is called when the first subscription comes and when the last one goes."""
+        self._on_flip = on_flip
+        self._wanted = False
         self.own = own
         self.everywhere: dict[Subscription, None] = {}
         self.by_market: dict[str, dict[Subscription, None]] = {}
@@ -52,6 +55,7 @@ class ChannelIndex:
         else:
             for ticker in subscription.tickers:
                 self.add_market(subscription, ticker)
+        self._look()
 
     def remove(self, subscription: Subscription) -> None:
         if self.own:
@@ -61,14 +65,22 @@ class ChannelIndex:
         else:
             for ticker in subscription.tickers:
                 _take(self.by_market, ticker, subscription)
+        self._look()
 
     def add_market(self, subscription: Subscription, ticker: str) -> None:
         if not self.own:
             self.by_market.setdefault(ticker, {})[subscription] = None
+            self._look()
 
     def remove_market(self, subscription: Subscription, ticker: str) -> None:
         if not self.own:
             _take(self.by_market, ticker, subscription)
+            self._look()
+
+    def _look(self) -> None:
+        if bool(self) != self._wanted:
+            self._wanted = not self._wanted
+            self._on_flip()
 
     def __bool__(self) -> bool:
         return bool(self.everywhere or self.by_market or self.by_member)
@@ -78,7 +90,14 @@ class Registry:
     """All subscriptions of a gateway."""
 
     def __init__(self) -> None:
-        self.by_channel = {name: ChannelIndex(channel.own) for name, channel in CHANNELS.items()}
+        self.by_channel = {
+            name: ChannelIndex(channel.own, self._flipped) for name, channel in CHANNELS.items()
+        }
+        self.on_flip: Callable[[], None] = lambda: None
+        """Called when a channel gets its first subscription or loses its last."""
+
+    def _flipped(self) -> None:
+        self.on_flip()
 
     def index(self, subscription: Subscription) -> ChannelIndex:
         return self.by_channel[subscription.channel.name]
