@@ -7,7 +7,9 @@ asyncio's own loop and on uvloop, whose flow control differs.
 import asyncio
 import json
 import logging
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -298,6 +300,51 @@ async def test_pongs_or_any_other_frame_keep_a_connection(gate: DirectGate) -> N
                     talks.send_text('{"id":1,"cmd":"list_subscriptions"}')
             assert talks.protocol.close_rcvd is None
         assert (await pongs.subscribe("ticker"))["type"] == "subscribed"
+
+
+SILENT_PEER = """
+import sys
+from websockets.sync.client import connect
+with connect(sys.argv[1], proxy=None) as socket:
+    socket.send('{"id":1,"cmd":"subscribe","params":{"channels":["ticker"]}}')
+    print(socket.recv(), flush=True)
+    for message in socket:
+        pass
+"""
+
+
+@pytest.mark.parametrize("trading", [False, True], ids=["quiet", "with messages under way"])
+async def test_a_peer_that_vanishes_without_a_word_is_dropped(
+    gate: DirectGate, trading: bool
+) -> None:
+    """A stopped process: its system acknowledges everything and nobody answers, as when a machine
+    is cut off behind a proxy. It can answer neither the Ping nor the Close."""
+    member, _ = gate.add_member("trader@example.com")
+    settings = WebSocketSettings(ping_interval=0.1, idle_timeout=0.6, close_timeout=0.2)
+    async with serve(gate, settings) as server, server.connect() as other:
+        await other.subscribe("trade")
+        peer = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", SILENT_PEER, server.url, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            assert peer.stdout is not None
+            assert b'"subscribed"' in await peer.stdout.readline()
+            assert server.gateway.connections == 2
+            peer.send_signal(signal.SIGSTOP)
+            if trading:
+                make_noise(gate, member, 2000)
+            await until(lambda: server.gateway.connections == 1)
+            assert server.gateway.subscriptions == 1
+            # Who answers Pings stays.
+            assert (await other.ask({"id": 2, "cmd": "list_subscriptions"}))["type"] == "ok"
+        finally:
+            peer.kill()
+            await peer.wait()
+
+
+def test_the_real_intervals_are_those_of_the_public_api() -> None:
+    settings = WebSocketSettings()
+    assert (settings.ping_interval, settings.idle_timeout) == (10.0, 30.0)
 
 
 # --- how it ends ---------------------------------------------------------------------------------

@@ -260,6 +260,11 @@ class Server:
             connections_per_member=settings.websocket_connections,
             connections_per_address=settings.websocket_connections,
             queue_bytes=settings.websocket_queue_bytes,
+            queue_messages=settings.websocket_queue_messages,
+            ping_interval=settings.websocket_ping_seconds,
+            idle_timeout=settings.websocket_idle_seconds,
+            markets_per_connection=settings.websocket_markets,
+            commands_per_second=settings.websocket_commands_per_second,
         )
         self.websocket = WebSocketGateway(gate, authenticator, websocket_settings)
         self.metrics = Metrics(gate, lambda: history.position, self.websocket)

@@ -82,6 +82,21 @@ class Settings:
         "What may wait for a stream that reads too slowly before it is closed.",
         at_least=65_536,
     )
+    websocket_queue_messages: int = _setting(
+        20_000, "The same in messages; whichever comes first.", at_least=100
+    )
+    websocket_ping_seconds: int = _setting(
+        10, "How often a stream is asked whether it is still there.", at_least=1
+    )
+    websocket_idle_seconds: int = _setting(
+        30, "How long a stream may send nothing, not even an answer to that.", at_least=2
+    )
+    websocket_markets: int = _setting(
+        500_000, "Markets that the subscriptions of one stream may name.", at_least=1
+    )
+    websocket_commands_per_second: int = _setting(
+        10_000, "Commands of one stream; each market that is named counts as one.", at_least=1
+    )
     connections: int = _setting(
         20_000, "Connections that may be open at once, streams included.", at_least=1
     )
@@ -297,6 +312,8 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("fix_certificate and fix_key belong together: give both or neither")
     if settings.fix_certificate is not None and settings.fix_plain:
         raise SettingsError("fix_certificate is given but fix_plain does without")
+    if settings.websocket_idle_seconds <= settings.websocket_ping_seconds:
+        raise SettingsError("websocket_idle_seconds must be more than websocket_ping_seconds")
     if settings.clock_start and settings.clock != "virtual":
         raise SettingsError("clock_start needs clock = virtual")
     if settings.live and not settings.world:

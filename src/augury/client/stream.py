@@ -94,6 +94,27 @@ class _Asked(NamedTuple):
     params: dict[str, Any]
 
 
+class GrowingPauses:
+    """Seconds to wait before the next attempt: twice as long each time, up to ``longest``.
+
+    Each is varied by up to 30 %, because many clients lose the same server at once; without
+    chance they would all come back at the same moment.
+    """
+
+    def __init__(self, first: float, longest: float) -> None:
+        self._first = first
+        self._longest = longest
+        self._pause = first
+
+    def next(self) -> float:
+        pause, self._pause = self._pause, min(self._pause * 2, self._longest)
+        return pause * random.uniform(0.7, 1.3)
+
+    def reset(self) -> None:
+        """The connection works: begin anew after it."""
+        self._pause = self._first
+
+
 class Stream:
     """Iterate over it to receive events; it runs until the iteration is left.
 
@@ -191,7 +212,7 @@ class Stream:
     async def events(self) -> AsyncGenerator[StreamEvent, None]:
         """The same as iterating; close it (``contextlib.aclosing``) to close the socket."""
         attempt = 0
-        pause = self._first_pause
+        pauses = GrowingPauses(self._first_pause, self._longest_pause)
         while True:
             attempt += 1
             try:
@@ -210,7 +231,7 @@ class Stream:
                     with contextlib.suppress(ConnectionClosed):
                         while True:
                             event = self._read(await socket.recv(decode=False))
-                            pause = self._first_pause
+                            pauses.reset()
                             await self._follow_up(event)
                             yield event
                     reason = f"closed: {socket.close_code} {socket.close_reason}".rstrip()
@@ -228,10 +249,7 @@ class Stream:
                 for subscription in self._subscriptions:
                     subscription.sids.clear()
             yield Disconnected(reason)
-            # Many clients lose the same server at once; without chance they would all come back
-            # at the same moment.
-            await asyncio.sleep(pause * random.uniform(0.7, 1.3))
-            pause = min(pause * 2, self._longest_pause)
+            await asyncio.sleep(pauses.next())
 
     def _handshake_headers(self) -> dict[str, str]:
         return self._signer.headers("GET", self._path) if self._signer else {}

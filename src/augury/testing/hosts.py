@@ -172,12 +172,12 @@ class ProcessHost:
         self._settings.data.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "augury", "serve", *flags_of(self._settings)],
+                [sys.executable, "-m", "augury", "serve"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=_environment(),
+                env=_environment() | environment_of(self._settings),
             )
 
     def stop(self) -> None:
@@ -301,22 +301,16 @@ def _serve_forked(settings: Settings, sender: "Connection[str, str]") -> None:
     sys.exit(run(settings, announce))
 
 
-def flags_of(settings: Settings) -> list[str]:
-    """The command line that asks for exactly these settings."""
-    flags = []
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment that asks for exactly these settings; not every one has a flag."""
+    chosen = {}
     for item in fields(settings):
         value: Any = getattr(settings, item.name)
-        if value == item.default:
+        if value == item.default or value is None:
             continue
-        name = item.name.replace("_", "-")
-        if isinstance(value, bool):
-            flags.append(f"--{name}" if value else f"--no-{name}")
-        elif isinstance(value, tuple):
-            for each in value:
-                flags += [f"--{name.removesuffix('s')}", str(each)]
-        elif value is not None:
-            flags += [f"--{name}", str(value)]
-    return flags
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        chosen[PREFIX + item.name.upper()] = text
+    return chosen
 
 
 def _environment() -> dict[str, str]:
