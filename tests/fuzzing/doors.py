@@ -452,8 +452,6 @@ async def connect(house: House, pieces: list[bytes]) -> Pipe:
     for task in list(server.server_state.tasks):
         task.cancel()
         await asyncio.wait([task])
-    if protocol.timeout_keep_alive_task is not None:
-        protocol.timeout_keep_alive_task.cancel()
     return pipe
 
 

@@ -1,13 +1,14 @@
 """Answers in one piece: the same bytes as uvicorn's, with fewer writes."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 import uvicorn
 
-from augury.gateways.http import OneWriteProtocol
+from augury.gateways.http import Doorkeeper, HttpLimits, OneWriteProtocol
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -140,3 +141,48 @@ async def test_a_head_without_end_closes_the_connection() -> None:
         protocol.data_received(part)
     assert pipe.is_closing()
     assert b"".join(pipe.writes).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_an_answered_request_leaves_nothing_to_the_garbage_collector() -> None:
+    """Without the automatic collector a knot per request would be memory, and pauses later."""
+
+    async def finished() -> None:
+        await exchange(answer(), GET)
+
+    await finished()
+    gc.collect()
+    gc.disable()
+    try:
+        await finished()
+        known = gc.collect()
+        for _ in range(5):
+            await exchange(answer(), GET * 20)
+        # The connection itself is a knot of uvicorn's, however many requests it carried.
+        assert gc.collect() <= 6 * known
+    finally:
+        gc.enable()
+
+
+async def test_an_idle_connection_is_closed_in_silence_and_a_busy_one_is_not() -> None:
+    config = uvicorn.Config(answer(), lifespan="off", log_config=None, access_log=False)
+    config.load()
+    server = uvicorn.Server(config)
+    doorkeeper = Doorkeeper(HttpLimits(request_seconds=5, idle_seconds=60))
+    protocol_class = OneWriteProtocol.guarded_by(doorkeeper)
+    pipes = []
+    for request in (GET, GET + GET[:10]):
+        protocol = protocol_class(config=config, server_state=server.server_state, app_state={})
+        pipe = Pipe()
+        protocol.connection_made(pipe)
+        protocol.data_received(request)
+        await asyncio.gather(*protocol.tasks)
+        pipes.append(pipe)
+    idle, half = pipes
+    doorkeeper.look(1_000.0)
+    doorkeeper.look(1_010.0)
+    assert not idle.closed
+    assert half.closed
+    assert half.writes[-1].startswith(b"HTTP/1.1 408 ")
+    doorkeeper.look(1_061.0)
+    assert idle.closed
+    assert len(idle.writes) == 1

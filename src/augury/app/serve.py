@@ -71,8 +71,6 @@ logger = logging.getLogger("augury.server")
 
 BACKLOG: Final = 2048
 MOST_OPEN_FILES: Final = 65_536
-KEEP_ALIVE_SECONDS: Final = 75
-"""Clients keep idle connections for about a minute; who closes first loses somebody's request."""
 
 
 class StartError(Exception):
@@ -386,7 +384,9 @@ class Server:
             server_header=False,
             date_header=True,
             backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            # Who says that somebody else is calling must be known to say the truth.
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=settings.stop_timeout_seconds,
         )
         config.load()

@@ -103,6 +103,10 @@ class Settings:
     connections_per_address: int = _setting(
         10_000, "The same from one address; a proxy in front is one address.", at_least=1
     )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        "Addresses or networks of proxies in front, whose X-Forwarded-For and -Proto are believed.",
+    )
     request_timeout_seconds: int = _setting(
         30,
         "How long the head of a request, then its body, may take to arrive, and how long an answer "

@@ -11,7 +11,6 @@ may take to arrive, how long an answer may wait for its reader, and how many con
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -25,24 +24,19 @@ _COPY_UP_TO: Final = 65_536
 """A larger body is not worth copying to save a write."""
 
 
-class OneWrite:
-    """Takes the place of a cycle's ``send``."""
+class OneWriteCycle(RequestResponseCycle):
+    """One request and its answer, which leaves in one piece if it is an ordinary one."""
 
-    __slots__ = ("_cycle", "_send", "_start")
+    _start: Any = None
+    """The head of an answer whose body has not come yet."""
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle = cycle
-        self._send: Callable[[Any], Awaitable[None]] = cycle.send
-        self._start: Any = None
-
-    async def __call__(self, message: Any) -> None:
-        cycle = self._cycle
+    async def send(self, message: Any) -> None:
         start = self._start
         if start is None:
-            if message["type"] == "http.response.start" and not cycle.response_started:
+            if message["type"] == "http.response.start" and not self.response_started:
                 self._start = message
                 return
-            await self._send(message)
+            await super().send(message)
             return
         self._start = None
         if message["type"] == "http.response.start":
@@ -51,15 +45,15 @@ class OneWrite:
             return
         head = None if message.get("more_body", False) else self._head(start, message)
         if head is None:
-            await self._send(start)
-            await self._send(message)
+            await super().send(start)
+            await super().send(message)
             return
-        cycle.response_started = True
-        cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
-        cycle.transport.write(head + message.get("body", b""))
-        cycle.message_event.set()
-        cycle.on_response()
+        self.response_started = True
+        self.response_complete = True
+        self.waiting_for_100_continue = False
+        self.transport.write(head + message.get("body", b""))
+        self.message_event.set()
+        self.on_response()
 
     def _head(self, start: Any, message: Any) -> bytes | None:
         """The head of an ordinary answer, as bytes; None when the answer is not one.
@@ -67,20 +61,19 @@ class OneWrite:
         Ordinary: a whole body of the announced length, on a connection that stays open and has
         room. Names of headers are in lower case, as ASGI demands.
         """
-        cycle = self._cycle
         body = message.get("body", b"")
         if (
-            cycle.disconnected
-            or not cycle.keep_alive
-            or cycle.access_log
-            or cycle.flow.write_paused
+            self.disconnected
+            or not self.keep_alive
+            or self.access_log
+            or self.flow.write_paused
             or len(body) > _COPY_UP_TO
-            or cycle.scope["method"] == "HEAD"
+            or self.scope["method"] == "HEAD"
         ):
             return None
         content = [STATUS_LINE[start["status"]]]
         announced = -1
-        for name, value in (*cycle.default_headers, *start.get("headers", ())):
+        for name, value in (*self.default_headers, *start.get("headers", ())):
             if name == b"content-length":
                 announced = int(value)
             elif name == b"connection" or name == b"transfer-encoding":
@@ -126,6 +119,9 @@ class HttpLimits:
     request_seconds: float = 30.0
     """How long the head of a request, and then its body, may take to arrive; and how long an
     answer may wait without its reader taking anything."""
+    idle_seconds: float = 75.0
+    """How long a connection may stay open between two requests: longer than the minute for which
+    clients keep theirs, since who closes first may lose a request."""
     connections: int = 20_000
     """Open at once, streams included."""
     connections_per_address: int = 10_000
@@ -184,7 +180,9 @@ class Doorkeeper:
             present = protocol.waits_for()
             if present is None or present != waiting_for:
                 self._watched[protocol] = (present, now)
-            elif now - since >= self.limits.request_seconds:
+            elif now - since >= (
+                self.limits.idle_seconds if protocol.is_idle else self.limits.request_seconds
+            ):
                 self._watched[protocol] = (present, now)
                 protocol.give_up()
 
@@ -249,8 +247,13 @@ class OneWriteProtocol(HttpToolsProtocol):
             return "first request"
         if not cycle.response_complete:
             return None
-        # uvicorn ends idle connections itself, but forgets to after an empty line.
-        return ("request", cycle) if self.timeout_keep_alive_task is None else None
+        return ("request", cycle)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all requests so far are answered and no further one has begun."""
+        cycle = self._last_cycle
+        return cycle is not None and cycle.response_complete and self._stage == _NO_MESSAGE
 
     def give_up(self) -> None:
         """The client had its time."""
@@ -258,7 +261,9 @@ class OneWriteProtocol(HttpToolsProtocol):
             self.transport.abort()
             return
         cycle = self._last_cycle
-        if cycle is None or cycle.response_complete or not cycle.response_started:
+        if not self.is_idle and (
+            cycle is None or cycle.response_complete or not cycle.response_started
+        ):
             self.transport.write(_TOO_SLOW)
         self.transport.close()
 
@@ -292,5 +297,20 @@ class OneWriteProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        cycle.send = OneWrite(cycle)  # type: ignore[method-assign]
+        # uvicorn makes its own kind. Replacing a method of the instance instead would tie it to
+        # itself, and every request would leave a knot to the garbage collector.
+        cycle.__class__ = OneWriteCycle
         super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        """The next request of a pipeline may start.
+
+        uvicorn would also set a timer for the case that none comes, for every answer. The
+        doorkeeper looks after idle connections instead.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
