@@ -7,6 +7,7 @@ not trusted: a piece that is no whole message is ``Garbled`` and, as the standar
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from zlib import adler32
 
@@ -181,15 +182,20 @@ def decode(frame: bytes) -> Message:
         raise Garbled("the message does not end with a CheckSum")
     length = fields[1][1]
     # Some engines reserve room for the length and fill it up with zeros.
-    if not length.isdigit() or int(length) != len(frame) - 13 - len(fields[0][1]) - len(length):
+    if not _is_number(length) or int(length) != len(frame) - 13 - len(fields[0][1]) - len(length):
         raise Garbled("BodyLength is wrong")
-    if not given.isdigit() or int(given) != checksum(frame[:-7]):
+    if not _is_number(given) or int(given) != checksum(frame[:-7]):
         raise Garbled("CheckSum is wrong")
     if len(values) != len(fields):
         values = {}
         for tag, text in fields:
             values.setdefault(tag, text)
     return Message(fields, values, frame)
+
+
+def _is_number(text: str) -> bool:
+    # Other alphabets have digits, too.
+    return text.isascii() and text.isdigit()
 
 
 def _without_tags(fields: list[list[str]]) -> tuple[list[list[str]], dict[str, str]]:
@@ -213,6 +219,11 @@ class Framer:
     def __init__(self, largest: int = LARGEST_MESSAGE) -> None:
         self._buffer = b""
         self._largest = largest
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What has arrived of a message that is not whole."""
+        return len(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yields every whole frame; garbled pieces are dropped. Raises ``Overflow``."""
@@ -281,21 +292,33 @@ _last_second = -1
 _last_text = ""
 
 
+_TIMESTAMP: Final = re.compile(
+    r"(\d{8})-([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(?:\.(\d{1,9}))?", re.ASCII
+)
+
+
 def parse_timestamp(text: str) -> int | None:
-    """Nanoseconds since 1970 of a UTCTIMESTAMP with up to nine decimals; None when it is none."""
-    whole, _, decimals = text.partition(".")
-    if len(whole) != 17 or not (decimals.isdigit() if "." in text else True) or len(decimals) > 9:
+    """Nanoseconds since 1970 of a UTCTIMESTAMP with up to nine decimals; None when it is none.
+
+    A leap second, which the standard allows, is the first moment of the next minute.
+    """
+    found = _TIMESTAMP.fullmatch(text)
+    if found is None:
         return None
+    day, hours, minutes, seconds, decimals = found.groups()
+    midnight = _midnight(day)
+    if midnight is None:
+        return None
+    moment = midnight + int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+    return moment * 1_000_000_000 + (int(decimals.ljust(9, "0")) if decimals else 0)
+
+
+@lru_cache(maxsize=64)
+def _midnight(day: str) -> int | None:
     try:
-        # A leap second, which the standard allows, is the first moment of the next minute.
-        leap = whole.endswith(":60")
-        moment = datetime.strptime(whole[:-2] + "59" if leap else whole, "%Y%m%d-%H:%M:%S").replace(
-            tzinfo=UTC
-        )
-    except ValueError:
+        return int(datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).timestamp())
+    except (ValueError, OverflowError):
         return None
-    seconds = int(moment.timestamp()) + leap
-    return seconds * 1_000_000_000 + int(decimals.ljust(9, "0") if decimals else 0)
 
 
 def body_of(fields: Iterable[tuple[int, str]]) -> str:

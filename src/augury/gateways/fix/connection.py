@@ -46,6 +46,7 @@ class Connection(asyncio.Protocol):
         self._close_after_hold = False
         self._drained: asyncio.Future[None] | None = None
         self._paused_reading = False
+        self._is_fix = False
 
     # --- what the loop calls ---------------------------------------------------------------------
 
@@ -56,6 +57,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.closing:
             return
+        if not self._is_fix and not data.startswith(b"8=") and data != b"8":
+            # Somebody is looking what is behind this port.
+            self.abort()
+            return
+        self._is_fix = True
         try:
             for frame in self._framer.feed(data):
                 try:
