@@ -178,8 +178,7 @@ class Session:
 
         if params.action == "add_markets":
             self._check_market_limit(tickers, [channel])
-            if subscription.tickers is not None:
-                self._extend(subscription, tickers, params)
+            self._extend(subscription, tickers, params)
         elif params.action == "delete_markets":
             if subscription.tickers is None:
                 raise CommandError(INVALID_PARAMETER)
@@ -308,26 +307,25 @@ class Session:
         """Add markets; None widens the subscription to all of them."""
         if params.skip_ticker_ack is not None:
             subscription.skip_ticker_ack = params.skip_ticker_ack
-        if subscription.tickers is None:
-            return
+        channel = subscription.channel
         index = self._registry.index(subscription)
-        if tickers is None:
+        new: list[str] = []
+        if subscription.tickers is not None and tickers is None:
             index.remove(subscription)
             self._named_markets -= len(subscription.tickers)
             subscription.tickers = None
             index.add(subscription)
-            return
-        new = [ticker for ticker in tickers if ticker not in subscription.tickers]
-        self._named_markets += len(new)
-        for ticker in new:
-            subscription.tickers[ticker] = None
-        channel = subscription.channel
+        elif subscription.tickers is not None:
+            new = [ticker for ticker in tickers or () if ticker not in subscription.tickers]
+            self._named_markets += len(new)
+            subscription.tickers.update(dict.fromkeys(new))
         if channel is ORDERBOOK_DELTA:
+            # As when it was opened, a market's deltas begin together with its snapshot.
             self._delivery.request_snapshots(subscription, new)
             return
         for ticker in new:
             index.add_market(subscription, ticker)
-        if channel.snapshots and params.send_initial_snapshot:
+        if channel.snapshots and params.send_initial_snapshot and tickers:
             self._delivery.request_snapshots(subscription, tickers)
 
     def _delete_markets(self, subscription: Subscription, tickers: list[str]) -> None:
