@@ -25,8 +25,6 @@ body { font: 17px/1.5 system-ui, sans-serif; max-width: 54rem; margin: 3rem auto
        padding: 0 1rem; color: #1d2733; background: #fbfaf8 }
 td { padding: 0.2rem 1.5rem 0.2rem 0; vertical-align: top }
 code { background: #efece6; padding: 0.1em 0.3em }
-pre { background: #efece6; padding: 0.6rem 0.8rem; white-space: pre-wrap; overflow-wrap: anywhere;
-      font-size: 0.8em }
 .missing { color: #a33 }
 </style>"""
 

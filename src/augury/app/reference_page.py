@@ -61,7 +61,7 @@ def reference_page() -> str:
             operations[operation["tags"][0]].append((method, path, operation))
     body = "".join(
         f'<section data-group><h2 id="{_slug(tag["name"])}">{_title(tag["name"])}'
-        f"{_anchor(_slug(tag['name']))}</h2><p>{_prose(tag['description'])}</p>"
+        f"{anchor(_slug(tag['name']))}</h2><p>{_prose(tag['description'])}</p>"
         + "".join(_operation(*one) for one in operations[tag["name"]])
         + "</section>"
         for tag in tags
@@ -69,11 +69,11 @@ def reference_page() -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Augury: the trading API</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>{_asset("reference_page.css")}</style></head><body>
+<style>{asset("reference_page.css")}</style></head><body>
 <nav aria-label="Operations"><details open><summary>Menu</summary>
 {_menu(operations)}</details></nav>
 <main>{_introduction(described)}{body}{_types(described)}</main>
-<script>{_asset("reference_page.js")}</script></body></html>
+<script>{asset("reference_page.js")}</script></body></html>
 """
 
 
@@ -130,7 +130,7 @@ def _introduction(described: Node) -> str:
 <p>Bodies are JSON. What this page does not name is ignored, so that clients of later versions work;
 what it names has to be of its type. What is refused has no partial effect. The examples were sent
 to a demo exchange on its first day; ids and times are those of that day.</p>
-<h2 id="signing">Signing{_anchor("signing")}</h2>
+<h2 id="signing">Signing{anchor("signing")}</h2>
 <p>Public operations need nothing. For all others, take the present Unix time in milliseconds, the
 method and the path from <code>{BASE_PATH}</code> up to the <code>?</code>, write them after each
 other without anything in between, and sign that with your RSA key: PSS, SHA-256, a salt of 32
@@ -139,24 +139,24 @@ bytes. Three headers carry the id of the key, the time and the signature in base
 ones that begin with them.</p>
 <p>Paste this into a shell, and the signed examples below work as they are:</p>
 <pre><code>{escape(SIGNED)}</code></pre>
-<h2 id="errors">Errors{_anchor("errors")}</h2>
+<h2 id="errors">Errors{anchor("errors")}</h2>
 <p>Every refusal has this body. <code>code</code> is for programs, <code>message</code> for people;
 it stands there twice for clients of different generations. Each operation lists the codes it has
 beside these:</p>
 <div class="table"><table><tr><th>Status</th><th>When</th></tr>{shared}</table></div>
 <pre><code>{escape(_json(error["example"]))}</code></pre>
-<h2 id="pages">Pages{_anchor("pages")}</h2>
+<h2 id="pages">Pages{anchor("pages")}</h2>
 <p>A list answers with a <code>cursor</code>. Send it with the same filters to get what follows,
 until it is empty. Lists are ordered so that what arrives meanwhile is neither lost nor repeated. A
 cursor survives a restart of the server; one that was changed is refused with
 <code>invalid_cursor</code>.</p>
-<h2 id="limits">Limits{_anchor("limits")}</h2>
+<h2 id="limits">Limits{anchor("limits")}</h2>
 <p>Requests are counted per account over a sliding second; callers without a key share the lowest
 tier per address. Entering, changing and cancelling orders are writes, everything else is a
 read.</p>
 <div class="table"><table><tr><th>Tier</th><th>Reads per second</th><th>Writes per second</th></tr>
 {limits}</table></div>
-<h2 id="profiles">Profiles{_anchor("profiles")}</h2>
+<h2 id="profiles">Profiles{anchor("profiles")}</h2>
 <p>Clients of different generations want different values in the same fields. The header
 <code>KALSHI-API-PROFILE</code>, the key, the client's <code>User-Agent</code> or the server says
 which, in this order.</p>
@@ -167,11 +167,11 @@ which, in this order.</p>
 def _types(described: Node) -> str:
     rows = "".join(
         f'<section class="type" id="type-{name}" data-find="{escape(name.lower())}">'
-        f"<h3>{name}{_anchor('type-' + name)}</h3><p>{_prose(schema['description'])}</p>"
+        f"<h3>{name}{anchor('type-' + name)}</h3><p>{_prose(schema['description'])}</p>"
         f"{_fields(schema, nulls=not name.endswith('Request'))}</section>"
         for name, schema in sorted(described["components"]["schemas"].items())
     )
-    return f'<section data-group><h2 id="types">Types{_anchor("types")}</h2>{rows}</section>'
+    return f'<section data-group><h2 id="types">Types{anchor("types")}</h2>{rows}</section>'
 
 
 # --- one operation ---------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def _operation(method: str, path: str, operation: Node) -> str:
         facts.append("Came after 3.6")
     return (
         f'<section class="operation" id="{name}" data-find="{_words(method, path, operation)}">'
-        f"<h3>{escape(operation['summary'])}{_anchor(name)}</h3>"
+        f"<h3>{escape(operation['summary'])}{anchor(name)}</h3>"
         f'<p class="route">{_method(method)}<code>{escape(path)}</code></p>'
         f'<p class="facts"><span>{name}</span>'
         + "".join(f"<span>{fact}</span>" for fact in facts)
@@ -395,7 +395,7 @@ def _method(method: str) -> str:
     return f'<span class="method {method}">{method}</span>'
 
 
-def _anchor(target: str) -> str:
+def anchor(target: str) -> str:
     return f'<a class="anchor" href="#{target}" aria-label="Link">#</a>'
 
 
@@ -415,5 +415,5 @@ def _text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, bool) or value == "" else str(value)
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
     return files("augury.app").joinpath(name).read_text(encoding="utf-8")
