@@ -29,7 +29,7 @@ endif
 .DEFAULT_GOAL := help
 # The steps of setup share one environment and pip is not safe to run twice in it.
 .NOTPARALLEL:
-.PHONY: help setup setup-dev test-programs compile clean-compiled demo serve check check-format check-lint check-types check-imports format test sim fuzz bench lock clean
+.PHONY: help setup setup-dev test-programs compile clean-compiled demo serve check check-format check-lint check-types check-imports format test sim fuzz soak bench lock clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,6 +111,10 @@ sim: setup-dev  ## Run the simulation tests; SEED=... repeats one run.
 fuzz: SECONDS ?= 60
 fuzz: setup-dev  ## Fuzz everything that reads bytes; SECONDS=n per target, TARGET=name.
 	nice -n 10 $(PY) -m tests.fuzzing $(TARGET) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+soak: MINUTES ?= 60
+soak: setup-dev  ## Mixed load for an hour (MINUTES=n); fails when anything grows that is not the log's.
+	$(PY) -m scripts.soak --minutes $(MINUTES)
 
 bench: setup-dev  ## Measure, print a table and write bench/results/latest.json.
 	$(PY) -m bench $(ARGS)
