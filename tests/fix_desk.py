@@ -189,7 +189,6 @@ class Floor:
         self,
         name: str,
         target: str = "KalshiNR",
-        *,
         member: Member | None = None,
         number: int = 1,
         **options: str | None,
@@ -202,6 +201,25 @@ class Floor:
         answer = client.log_on(**options)
         assert answer.type == "A", answer
         trader = self.traders[name] = Trader(client, self.market)
+        return trader
+
+    def rejoin(self, name: str, target: str = "KalshiRT", **options: str | None) -> Trader:
+        """Log on again and go on with the numbers of the last session of that name.
+
+        A server that was killed may ask again for what it had just worked off; it is told that
+        nothing of it matters any more.
+        """
+        number = self.traders[name].client.next_out
+        trader = self.join(name, target, None, number, t141="N", **options)
+        client = trader.client
+        client.send("1", "112=back")
+        answered = 0
+        while (message := client.next("0", "2")).type == "2":
+            begin = int(message.get(7) or "0")
+            if begin > answered:
+                answered = begin
+                client.send("4", f"123=Y|36={client.next_out}", number=begin)
+                client.send("1", "112=back")
         return trader
 
     def trader(self, name: str) -> Trader:

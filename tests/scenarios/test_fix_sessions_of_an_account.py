@@ -211,11 +211,6 @@ def test_orders_end_with_the_connection_where_the_client_asked_for_it(
     assert stays.quiet() == []
 
 
-def logged_on(floor: Floor, name: str, number: int) -> Trader:
-    """Log on to a session with retransmission again, going on with its numbers."""
-    return floor.join(name, "KalshiRT", number=number, t141="N", t21011="Y")
-
-
 def test_a_restart_in_the_middle(tmp_path: Path) -> None:
     """The server is killed. Orders with 8013 are canceled by the next start, the others live on;
     what happened meanwhile is there for those whose sessions keep messages, exactly once."""
@@ -233,7 +228,6 @@ def test_a_restart_in_the_middle(tmp_path: Path) -> None:
             """
         )
         first_id = maya.heard[-1].get(17) or ""
-        number = maya.client.next_out
         maya.client.close()
         theo.place(floor.market, "sell", "yes", 4, 41)
         exchange.kill()
@@ -246,7 +240,7 @@ def test_a_restart_in_the_middle(tmp_path: Path) -> None:
             what="orders of a session with cancel on disconnect outlive the server",
         )
         theo.place(floor.market, "sell", "yes", 1, 41)
-        maya = logged_on(floor, "maya", number)
+        maya = floor.rejoin("maya", t21011="Y")
         # Logon, New and Quiet were 1 to 3; the fills and this Logon follow.
         maya.client.send("2", "7=4|16=0")
         again = [maya.hear("8") for _ in range(2)]
@@ -270,5 +264,5 @@ def test_a_restart_in_the_middle(tmp_path: Path) -> None:
         floor.play("maya: cancel all as q1 -> mass q1 done; canceled a1 [5/0]")
         exchange.stop()
         exchange.restart()
-        maya = logged_on(floor, "maya", maya.client.next_out)
+        maya = floor.rejoin("maya", t21011="Y")
         assert maya.quiet() == []

@@ -78,9 +78,13 @@ class QuoteEntry:
     async def _quote(self, session: Session, message: Message) -> None:
         member = self._member(session)
         name = message.get(117) or ""
+        known = self._quotes.quote_of(self._state, member, name) is not None
+        if message.is_possible_duplicate and (known or self._quotes.why_over(member, name)):
+            # It came again after a crash; what became of it is told from the log.
+            return
         try:
             rfq = self._open_rfq(message)
-            if self._quotes.quote_of(self._state, member, name) is not None:
+            if known:
                 raise Refused(DUPLICATE_QUOTE_ID, 0)
             if message.get(55) not in (None, rfq.market.ticker):
                 raise Refused("MARKET_NOT_FOUND", 0)
