@@ -25,6 +25,8 @@ from augury.testing import Member, RunningExchange
 from augury.testing.exchange import shared_key_pair
 from tests.fix_harness import FixClient, connect
 
+NOBODYS_GROUP = "2f3c0d6b-9a5e-4c6c-8d1a-6f0b1e2d3c4b"
+
 _STATES = {
     "A": "pending",
     "E": "pending replace",
@@ -145,12 +147,20 @@ class Trader:
         return message
 
     def quiet(self) -> list[str]:
-        """What else has come, once everything on its way must have."""
-        self.client.send("1", "112=quiet?")
+        """What else has come, once everything on its way must have.
+
+        On a session for orders the question is one that waits for all messages before it; what
+        they did to others was sent before they were answered.
+        """
+        if self.client.target in ("KalshiNR", "KalshiRT"):
+            number = str(self.client.send("UOG", f"20131=2|20130={NOBODYS_GROUP}"))
+        else:
+            number = ""
+            self.client.send("1", "112=quiet?")
         found: list[str] = []
         while True:
             message = self.client.next()
-            if message.type == "0" and message.get(112) == "quiet?":
+            if message.get(45) == number if number else message.get(112) == "quiet?":
                 return found
             self.heard.append(message)
             found.append(say(message))
