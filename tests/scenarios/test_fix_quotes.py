@@ -266,7 +266,7 @@ def test_a_combination_is_asked_for_by_its_legs(exchange: RunningExchange, floor
 
 
 def test_quotes_keep_their_names_over_a_restart(tmp_path: Path) -> None:
-    settings = {"fix": True, "fix_plain": True, "own_process": True, "data": tmp_path}
+    settings = {"fix": True, "fix_plain": True, "forked": True, "data": tmp_path}
     with running_exchange(**settings, clock="real") as exchange, Floor(exchange) as floor:  # type: ignore[arg-type]
         requester = floor.member("requester")
         maker = floor.join("maya", "KalshiRFQ")

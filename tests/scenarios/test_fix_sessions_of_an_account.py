@@ -214,7 +214,7 @@ def test_orders_end_with_the_connection_where_the_client_asked_for_it(
 def test_a_restart_in_the_middle(tmp_path: Path) -> None:
     """The server is killed. Orders with 8013 are canceled by the next start, the others live on;
     what happened meanwhile is there for those whose sessions keep messages, exactly once."""
-    settings = {"fix": True, "fix_plain": True, "own_process": True, "data": tmp_path}
+    settings = {"fix": True, "fix_plain": True, "forked": True, "data": tmp_path}
     with running_exchange(**settings, clock="real") as exchange, Floor(exchange) as floor:  # type: ignore[arg-type]
         theo = floor.member("theo")
         maya = floor.join("maya", "KalshiRT", t21011="Y")
