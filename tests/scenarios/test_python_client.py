@@ -243,6 +243,21 @@ async def test_long_lists_are_asked_for_in_parts_and_can_change_at_any_time(
     assert subscription.market_tickers == tickers[1:]
 
 
+async def test_two_subscriptions_may_share_a_channel(
+    exchange: RunningExchange, member: Member
+) -> None:
+    first, second, third = (exchange.list_market() for _ in range(3))
+    stream = member.stream(proxy=False)
+    one = await stream.subscribe("trade", market_tickers=[first])
+    other = await stream.subscribe("trade", market_tickers=[second])
+    async with listening(stream, []) as listener:
+        await listener.until(lambda: one.answered and other.answered)
+        assert one.sids == other.sids
+        await stream.add_markets(other, [third])
+        await listener.until(lambda: len(listener.of("ok")) == 2)
+        assert listener.of("ok")[-1].raw["market_tickers"] == [first, second, third]
+
+
 async def test_a_market_that_is_unknown_does_not_cost_the_others(
     exchange: RunningExchange, member: Member
 ) -> None:

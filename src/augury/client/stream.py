@@ -287,9 +287,12 @@ class Stream:
         asked = self._asked.get(event.raw.get("id", 0))
         if asked is None:
             return
-        if event.type == "subscribed":
+        if event.type in {"subscribed", "ok"}:
             if asked.subscription.answered:
                 await self._ask_for_more(asked.subscription)
+            if event.type == "ok":
+                # Done with. A stream that lives for months adds many markets.
+                self._asked.pop(event.raw["id"], None)
         elif event.type == "error" and event.msg.get("code") == MARKET_NOT_FOUND:
             # One market that has vanished fails the whole command, and after a reconnect nobody
             # would be there to ask for the others.
@@ -325,6 +328,12 @@ class Stream:
             asked = self._asked.get(raw.get("id", 0))
             if asked is not None and sid is not None:
                 asked.subscription.sids[str(msg.get("channel"))] = sid
+        elif kind == "ok" and sid is not None:
+            # A channel that another subscription has already: they share the number.
+            asked = self._asked.get(raw.get("id", 0))
+            if asked is not None and asked.command == "subscribe":
+                for channel in asked.subscription.channels[:1]:
+                    asked.subscription.sids.setdefault(channel, sid)
         return Received(kind, sid, raw.get("seq"), msg, raw, data)
 
     def subscription_of(self, event: Received) -> Subscription | None:
