@@ -1,7 +1,11 @@
 """FIX bytes: the framer, the decoder and the check of a message's form."""
 
 from augury.gateways.fix.codec import Framer, Garbled, Message, Overflow, decode, encode
+from augury.gateways.fix.dictionary import Kind
 from augury.gateways.fix.validation import problem_of
+from tests.fix_stage import Stage
+from tests.properties.test_fix_fuzz import BODIES, facts, made_whole
+from tests.properties.test_fix_fuzz import _check as check_conversation
 
 
 def session(data: bytes) -> None:
@@ -35,6 +39,30 @@ def frames_of(data: bytes, size: int) -> list[bytes]:
     except Overflow:
         pass
     return found
+
+
+def conversation(data: bytes) -> None:
+    """Messages to a session that is logged on, a line each, with a frame that is right: numbers
+    never go back, and only what is well-formed is handed on."""
+    kinds = list(Kind)
+    stage = Stage(kinds[data[0] % len(kinds)] if data else kinds[0])
+    for line in data[1:].split(b"\n")[:8]:
+        if stage.is_closed:
+            return
+        was = facts(stage)
+        whole = made_whole(stage, line)
+        try:
+            stage.receive(whole)
+        except Overflow:
+            return
+        check_conversation(stage, was, whole)
+        stage.next_number = stage.session.next_in
+
+
+def conversation_seeds() -> list[bytes]:
+    stage = Stage(next(iter(Kind)))
+    messages = [stage.message(kind, fields) for kind, fields in BODIES.items()]
+    return [b"\0" + message for message in messages] + [b"\1" + b"\n".join(messages)]
 
 
 def look_through(message: Message) -> None:

@@ -217,7 +217,7 @@ def world(data: bytes) -> None:
 def flow(data: bytes) -> None:
     """A stream of commands for the core: every invariant holds, and the auditor agrees."""
     story = Flow.listed()
-    for _ in story.run(data[: WIDTH * 60]):
+    for _ in story.run(data[: WIDTH * 40]):
         pass
     check(story.engine.state)
     findings = audit(steps([(a.time_ns, a.command) for a in story.applied]))

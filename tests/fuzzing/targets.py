@@ -26,6 +26,7 @@ TARGETS: dict[str, Target] = {
     "websocket": Target(doors.websocket, doors.websocket_command_seeds, 500),
     "websocket-bytes": Target(doors.websocket_bytes, doors.websocket_seeds, 120),
     "fix": Target(fix.session, fix.seeds, 2_000),
+    "fix-session": Target(fix.conversation, fix.conversation_seeds, 1_500),
     "world": Target(storage.world, storage.worlds, 30),
     "snapshot": Target(storage.snapshot, storage.snapshots, 150),
     "snapshot-rows": Target(storage.snapshot_rows, storage.some_rows, 1_000),
