@@ -230,6 +230,20 @@ def _quote(story: Story) -> None:
     ask("ConfirmRFQQuote", by=maker, rfq_id=rfq, quote_id=second)
     story.exchange.advance(60 * SECOND)
     ask("DeleteRFQ", rfq_id=ask("CreateRFQ", body=wish)["id"])
+    proposal = ask(
+        "ProposeBlockTrade",
+        body={
+            "buyer_user_id": story.you.user_id,
+            "seller_user_id": maker.user_id,
+            "market_ticker": MAYOR,
+            "price_centi_cents": 4_100,
+            "centicount": 2_000,
+            "maker_side": "yes",
+            "expiration_ts": "2026-03-02T14:00:00Z",
+        },
+    )["block_trade_proposal_id"]
+    ask("AcceptBlockTradeProposal", by=maker, block_trade_proposal_id=proposal)
+    ask("GetBlockTradeProposals", query={"status": "executed"})
 
 
 def _keep_accounts(story: Story) -> None:

@@ -110,6 +110,7 @@ class Storm:
             *([self.quote] * 8),
             *([self.next_step] * 14),
             *([self.combo] * 4),
+            *([self.agree_off_the_book] * 6),
             *([self.result] * 8),
             *([self.operate] * 5),
             *([self.terms] * 4),
@@ -226,6 +227,23 @@ class Storm:
         if market.market_type == "scalar":
             kinds.append("scalar")
         return c.DetermineMarket(ticker, chance.choice(kinds), chance.randint(0, 10_000))
+
+    def agree_off_the_book(self) -> Command:
+        """Propose to somebody, or accept what waits."""
+        chance = self.chance
+        pending = [one for one in self.state.block_proposals.values() if one.status == "pending"]
+        if pending and chance.random() < 0.6:
+            proposal = chance.choice(pending)
+            waiting = proposal.seller if proposal.buyer_accepted_ns else proposal.buyer
+            number = chance.choice((-1, -1, waiting.number))
+            return c.AcceptBlockTrade(waiting.member.id, proposal.id, number)
+        buyer, seller = self.who(), self.who()
+        return c.ProposeBlockTrade(
+            chance.choice((buyer[0], seller[0])),
+            *(*buyer, *seller),
+            *(self.ticker(), chance.randrange(1, 100) * 100, chance.randint(1, 15) * QUANTITY_ONE),
+            *(chance.choice(("yes", "no")), self.time_ns + chance.randint(1, 200) * 10**9),
+        )
 
     def operate(self) -> Command:
         chance = self.chance

@@ -6,7 +6,7 @@ What no money depends on (API keys, descriptions, announcements, lookups) is pas
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from augury.audit import lifecycle, quotes, trading
+from augury.audit import block_trades, lifecycle, quotes, trading
 from augury.audit.fees import available, certain
 from augury.audit.ledger import (
     DOLLAR,
@@ -24,7 +24,7 @@ MOST_MONEY: Final = 10**17
 """Micro-dollars that the exchange may hold altogether."""
 
 FIRST_CUSTOMER: Final = 1000
-LAST_SUBACCOUNT: Final = 32
+LAST_SUBACCOUNT: Final = 63
 
 
 class Figures(NamedTuple):
@@ -150,13 +150,14 @@ def update_member(books: Books, entry: Entry) -> None:
         for order in [o for o in books.orders.values() if o.account.member is member]:
             trading.drop(books, order)
         quotes.withdraw_member(books, member.id)
+        block_trades.cancel_of_member(books, member.id)
     member.suspended = entry.suspended
 
 
 def create_subaccount(books: Books, entry: Entry) -> None:
     member = find_member(books, entry.member_id)
     number = len(member.accounts) - len(member.customers)
-    refuse_if(number > LAST_SUBACCOUNT, "too many")
+    refuse_if(number > min(entry.limit, LAST_SUBACCOUNT), "too many")
     member.accounts[number] = Account(member, number, netting=member.accounts[0].netting)
 
 
@@ -308,6 +309,8 @@ HANDLERS: Final[dict[str, Callable[[Books, Entry], None] | None]] = {
     "DeleteQuote": quotes.delete_quote,
     "AcceptQuote": quotes.accept,
     "ConfirmQuote": quotes.confirm,
+    "ProposeBlockTrade": block_trades.propose,
+    "AcceptBlockTrade": block_trades.accept,
     "CreateCollection": lifecycle.create_collection,
     "CreateCombo": lifecycle.create_combo,
     "LookUpCombo": None,

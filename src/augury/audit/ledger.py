@@ -238,6 +238,24 @@ class Movement:
     position: int = 0
 
 
+@dataclass(eq=False)
+class Proposal:
+    """A trade off the book that waits for its second side."""
+
+    id: int
+    proposer_id: int
+    market: Market
+    sides: dict[int, Account]
+    """Direction -> account."""
+    waits_for: int
+    """Direction of the side that has not agreed."""
+    price: int
+    quantity: int
+    maker: int
+    """Direction of the maker."""
+    expiration_ns: int
+
+
 @dataclass
 class Books:
     """Everything together."""
@@ -254,6 +272,7 @@ class Books:
     collections: dict[str, Collection] = field(default_factory=dict)
     rfqs: dict[int, Rfq] = field(default_factory=dict)
     quotes: dict[int, Quote] = field(default_factory=dict)
+    proposals: dict[int, Proposal] = field(default_factory=dict)
     fee_changes: dict[int, tuple[str, Fees]] = field(default_factory=dict)
     """Those to come: (series ticker, terms)."""
     windows: list[tuple[int, int]] = field(default_factory=list)

@@ -4,7 +4,7 @@ from fractions import Fraction
 from hashlib import blake2b
 from heapq import heappop, heappush
 
-from augury.audit import quotes
+from augury.audit import block_trades, quotes
 from augury.audit.ledger import (
     CENT,
     CONTRACT,
@@ -131,6 +131,7 @@ def close(books: Books, market: Market) -> None:
     empty_book(books, market)
     for rfq in list(market.rfqs.values()):
         quotes.close_rfq(books, rfq)
+    block_trades.cancel_of_market(books, market)
 
 
 def pay(books: Books, market: Market) -> None:

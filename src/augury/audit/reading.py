@@ -49,7 +49,7 @@ TABLE: Final[dict[int, tuple[str, str]]] = {
     21: ("UpdateMember", "member_id usage_tier suspended"),
     22: ("AddApiKey", "member_id name public_key_pem scopes profile= subaccount=-1"),
     23: ("RemoveApiKey", "member_id api_key_id"),
-    24: ("CreateSubaccount", "member_id"),
+    24: ("CreateSubaccount", "member_id limit=32"),
     25: ("Deposit", "member_id subaccount amount reference="),
     26: ("Withdraw", "member_id subaccount amount reference="),
     27: (
@@ -101,6 +101,14 @@ TABLE: Final[dict[int, tuple[str, str]]] = {
     103: ("DeleteQuote", "member_id quote_id"),
     104: ("AcceptQuote", "member_id quote_id accepted_side client_order_id= origin="),
     105: ("ConfirmQuote", "member_id quote_id client_order_id="),
+    106: (
+        "ProposeBlockTrade",
+        (
+            "member_id buyer_member_id buyer_subaccount seller_member_id seller_subaccount "
+            "market_ticker price quantity maker_side expiration_ns"
+        ),
+    ),
+    107: ("AcceptBlockTrade", "member_id proposal_id subaccount=-1"),
     120: (
         "CreateCollection",
         (

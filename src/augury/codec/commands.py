@@ -69,7 +69,7 @@ FIELDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
     21: (c.UpdateMember, ("member_id", "usage_tier", "suspended")),
     22: (c.AddApiKey, ("member_id", "name", "public_key_pem", "scopes", "profile", "subaccount")),
     23: (c.RemoveApiKey, ("member_id", "api_key_id")),
-    24: (c.CreateSubaccount, ("member_id",)),
+    24: (c.CreateSubaccount, ("member_id", "limit")),
     25: (c.Deposit, ("member_id", "subaccount", "amount", "reference")),
     26: (c.Withdraw, ("member_id", "subaccount", "amount", "reference")),
     27: (
@@ -156,6 +156,22 @@ FIELDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
         ("member_id", "quote_id", "accepted_side", "client_order_id", "origin"),
     ),
     105: (c.ConfirmQuote, ("member_id", "quote_id", "client_order_id")),
+    106: (
+        c.ProposeBlockTrade,
+        (
+            "member_id",
+            "buyer_member_id",
+            "buyer_subaccount",
+            "seller_member_id",
+            "seller_subaccount",
+            "market_ticker",
+            "price",
+            "quantity",
+            "maker_side",
+            "expiration_ns",
+        ),
+    ),
+    107: (c.AcceptBlockTrade, ("member_id", "proposal_id", "subaccount")),
     # Combos.
     120: (
         c.CreateCollection,

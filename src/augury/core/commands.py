@@ -256,7 +256,10 @@ class RemoveApiKey(Command):
 
 @dataclass(slots=True)
 class CreateSubaccount(Command):
+    """Opens the next subaccount, if its number is not above ``limit``."""
+
     member_id: int
+    limit: int = 32
 
 
 @dataclass(slots=True)
@@ -532,6 +535,34 @@ class ConfirmQuote(Command):
     member_id: int
     quote_id: int
     client_order_id: str = ""
+
+
+@dataclass(slots=True)
+class ProposeBlockTrade(Command):
+    """Propose a trade off the book. The proposer is one of the two, and has agreed by proposing.
+
+    ``price`` is the YES price. With ``maker_side`` ``yes`` the buyer is the maker.
+    """
+
+    member_id: int
+    buyer_member_id: int
+    buyer_subaccount: int
+    seller_member_id: int
+    seller_subaccount: int
+    market_ticker: str
+    price: int
+    quantity: int
+    maker_side: str
+    expiration_ns: int
+
+
+@dataclass(slots=True)
+class AcceptBlockTrade(Command):
+    """Agree to a proposal, which trades at once. ``subaccount`` -1 is the one proposed."""
+
+    member_id: int
+    proposal_id: int
+    subaccount: int = -1
 
 
 # --- combos ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from augury.core import (
+    block_trades,
     combos,
     communications,
     lifecycle,
@@ -70,6 +71,8 @@ HANDLERS: Final[dict[type[Any], Callable[[Step, Any], None]]] = {
     c.DeleteQuote: communications.delete_quote,
     c.AcceptQuote: communications.accept_quote,
     c.ConfirmQuote: communications.confirm_quote,
+    c.ProposeBlockTrade: block_trades.propose,
+    c.AcceptBlockTrade: block_trades.accept,
     c.CreateCollection: combos.create_collection,
     c.CreateCombo: combos.create_combo,
     c.LookUpCombo: combos.look_up_combo,

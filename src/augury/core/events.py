@@ -659,6 +659,17 @@ class QuoteUpdated(Event):
     rfq_origin: str = ""
 
 
+@dataclass(slots=True)
+class BlockTradeUpdated(Event):
+    """A proposal is ``pending``, ``executed``, ``expired`` or ``cancelled`` now."""
+
+    proposal_id: int
+    buyer_member_id: int
+    seller_member_id: int
+    market_ticker: str
+    status: str
+
+
 # --- combos ----------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ out belongs to ``settlement``.
 from collections.abc import Callable
 from typing import Final
 
-from augury.core import combos, communications, matching, terms
+from augury.core import block_trades, combos, communications, matching, terms
 from augury.core import rejections as reject
 from augury.core.commands import (
     ChangeCloseTime,
@@ -45,6 +45,7 @@ from augury.core.timers import (
     CHANGE_FEES,
     CLOSE_MARKET,
     CONFIRM_QUOTE,
+    END_BLOCK_PROPOSAL,
     END_MAINTENANCE,
     EXECUTE_QUOTE,
     EXPIRE_ORDER,
@@ -102,6 +103,7 @@ def close_market(step: Step, market: Market) -> None:
     set_status(step, market, CLOSED, "closed")
     matching.cancel_all(step, market, "market_closed")
     communications.close_rfqs_of_market(step, market)
+    block_trades.cancel_of_market(step, market)
 
 
 def pause_market(step: Step, command: PauseMarket) -> None:
@@ -290,6 +292,7 @@ TIMER_HANDLERS: Final[dict[int, Callable[[Step, int], None]]] = {
     EXECUTE_QUOTE: communications.execute_quote,
     EXPIRE_RFQ: communications.expire_rfq,
     CHANGE_FEES: terms.change_fees,
+    END_BLOCK_PROPOSAL: block_trades.end,
     BEGIN_MAINTENANCE: begin_maintenance,
     END_MAINTENANCE: end_maintenance,
 }

@@ -1,6 +1,6 @@
 """Members, their keys, subaccounts, order groups and money in and out."""
 
-from augury.core import communications, matching
+from augury.core import block_trades, communications, matching
 from augury.core import rejections as reject
 from augury.core.commands import (
     AddApiKey,
@@ -88,6 +88,7 @@ def update_member(step: Step, command: UpdateMember) -> None:
             if order is not None:
                 matching.remove(step, order, "member_suspended")
         communications.withdraw_member(step, member)
+        block_trades.cancel_of_member(step, member)
 
 
 def add_api_key(step: Step, command: AddApiKey) -> None:
@@ -129,7 +130,7 @@ def create_subaccount(step: Step, command: CreateSubaccount) -> None:
     """The next number; it takes over whether the primary nets."""
     member = find_member(step.state, command.member_id)
     number = len(member.accounts) - len(member.subtraders)
-    if number > MAX_SUBACCOUNT:
+    if number > min(command.limit, MAX_SUBACCOUNT):
         raise Rejection(reject.INVALID_PARAMETERS, "no more subaccounts")
     account = Account(member, number)
     account.netting = member.accounts[0].netting

@@ -17,6 +17,7 @@ from augury.core.state import (
     Account,
     Announcement,
     ApiKey,
+    BlockProposal,
     Collection,
     Exchange,
     FeeChange,
@@ -75,6 +76,16 @@ QUOTE_FIELDS: Final = (
     "maker_order_id",
     "maker_client_order_id",
     "rfq_order_id",
+)
+BLOCK_PROPOSAL_FIELDS: Final = (
+    "status",
+    "updated_ns",
+    "due_ns",
+    "buyer_accepted_ns",
+    "seller_accepted_ns",
+    "executed_ns",
+    "buyer_order_id",
+    "seller_order_id",
 )
 ORDER_FIELDS: Final = (
     "initial_quantity",
@@ -286,6 +297,21 @@ def dump_state(state: Exchange) -> Iterator[Row]:
                 quote.rfq_order_origin,
             ),
         ]
+    for proposal in state.block_proposals.values():
+        yield [
+            "block_proposal",
+            proposal.id,
+            proposal.proposer_id,
+            [proposal.buyer.member.id, proposal.buyer.number],
+            [proposal.seller.member.id, proposal.seller.number],
+            proposal.market_ticker,
+            proposal.price,
+            proposal.quantity,
+            proposal.maker_side,
+            proposal.expiration_ns,
+            proposal.created_ns,
+            [getattr(proposal, field) for field in BLOCK_PROPOSAL_FIELDS],
+        ]
     for change in state.fee_changes.values():
         yield [
             "fee_change",
@@ -378,6 +404,11 @@ def load_state(rows: Iterable[Row]) -> Exchange:
             rfq.market.rfqs[rfq.id] = rfq
         elif kind == "quote":
             _load_quote(state, fields)
+        elif kind == "block_proposal":
+            buyer, seller = (state.members[who].accounts[number] for who, number in fields[2:4])
+            proposal = BlockProposal(fields[0], fields[1], buyer, seller, *fields[4:10])
+            _assign(proposal, BLOCK_PROPOSAL_FIELDS, fields[10])
+            state.block_proposals[proposal.id] = proposal
         elif kind == "fee_change":
             change = FeeChange(fields[0], fields[1], fields[2], fields[3], fields[4])
             change.applied = fields[5]

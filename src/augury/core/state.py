@@ -28,7 +28,8 @@ RESTING: Final = "resting"
 EXECUTED: Final = "executed"
 CANCELED: Final = "canceled"
 
-MAX_SUBACCOUNT: Final = 32
+MAX_SUBACCOUNT: Final = 63
+"""The largest number that a subaccount can have; the API of 3.6 opens half as many."""
 FIRST_SUBTRADER: Final = 1_000
 ANY_SUBACCOUNT: Final = -1
 """Stands for no restriction to one subaccount."""
@@ -794,6 +795,67 @@ class Quote:
         """The session that accepted, and the name that it gave the order to come."""
 
 
+class BlockProposal:
+    """A trade that two members may agree on. Kept for a while after it has ended.
+
+    The market is named, not held, because a provisional one may disappear before that.
+    """
+
+    __slots__ = (
+        "buyer",
+        "buyer_accepted_ns",
+        "buyer_order_id",
+        "created_ns",
+        "due_ns",
+        "executed_ns",
+        "expiration_ns",
+        "id",
+        "maker_side",
+        "market_ticker",
+        "price",
+        "proposer_id",
+        "quantity",
+        "seller",
+        "seller_accepted_ns",
+        "seller_order_id",
+        "status",
+        "updated_ns",
+    )
+
+    def __init__(
+        self,
+        id: int,
+        proposer_id: int,
+        buyer: Account,
+        seller: Account,
+        market_ticker: str,
+        price: int,
+        quantity: int,
+        maker_side: str,
+        expiration_ns: int,
+        created_ns: int,
+    ) -> None:
+        self.id = id
+        self.proposer_id = proposer_id
+        self.buyer = buyer
+        self.seller = seller
+        self.market_ticker = market_ticker
+        self.price = price
+        self.quantity = quantity
+        self.maker_side = maker_side
+        self.expiration_ns = expiration_ns
+        self.created_ns = created_ns
+        self.updated_ns = created_ns
+        self.due_ns = expiration_ns
+        """When it expires, or when it is forgotten."""
+        self.status = "pending"
+        self.buyer_accepted_ns = 0
+        self.seller_accepted_ns = 0
+        self.executed_ns = 0
+        self.buyer_order_id = 0
+        self.seller_order_id = 0
+
+
 class FeeChange:
     """Terms that a series will charge by, or has charged by, from a time on."""
 
@@ -868,6 +930,7 @@ class Exchange:
     __slots__ = (
         "announcements",
         "api_keys",
+        "block_proposals",
         "collections",
         "documents",
         "estimated_resume_ns",
@@ -908,6 +971,8 @@ class Exchange:
         self.collections: dict[str, Collection] = {}
         self.rfqs: dict[int, Rfq] = {}
         self.quotes: dict[int, Quote] = {}
+        self.block_proposals: dict[int, BlockProposal] = {}
+        """By id, ascending; those that have ended are kept for a while."""
         self.fee_changes: dict[int, FeeChange] = {}
         """All of them, past and to come, in the order in which they were scheduled."""
         self.maintenance_windows: list[tuple[int, int]] = []

@@ -22,6 +22,9 @@ from augury.core.units import PRICE_ONE
 TRADE_INDEX_BITS: Final = 20
 """A trade's id is the sequence shifted by this, plus the trade's index in the record."""
 
+BLOCK_TRADE_BIT: Final = 1 << (TRADE_INDEX_BITS - 1)
+"""Set in the id of a trade that was agreed on off the book. No record matches so many others."""
+
 
 class Step:
     """``sequence`` and ``time_ns`` are those of the record being applied.

@@ -31,6 +31,7 @@ CHANGE_FEES: Final = 8
 # One window may end where the next begins.
 END_MAINTENANCE: Final = 9
 BEGIN_MAINTENANCE: Final = 10
+END_BLOCK_PROPOSAL: Final = 11
 
 
 def schedule(state: Exchange, due_ns: int, kind: int, id: int, ticker: str) -> None:
@@ -41,6 +42,7 @@ def schedule(state: Exchange, due_ns: int, kind: int, id: int, ticker: str) -> N
         + len(state.markets)
         + len(state.rfqs)
         + len(state.quotes)
+        + len(state.block_proposals)
         + len(state.fee_changes)
         + len(state.maintenance_windows)
     ):
@@ -63,6 +65,9 @@ def applies(state: Exchange, timer: Timer) -> bool:
         if rfq is None or rfq.expires_ns > due_ns:
             return False
         return all(quote.status == "open" for quote in rfq.quotes.values())
+    if kind == END_BLOCK_PROPOSAL:
+        proposal = state.block_proposals.get(order_id)
+        return proposal is not None and proposal.due_ns <= due_ns
     if kind == CHANGE_FEES:
         return not state.fee_changes[order_id].applied
     if kind == BEGIN_MAINTENANCE:
@@ -121,6 +126,10 @@ def rebuild(state: Exchange) -> None:
             timers.append((quote.due_ns, CONFIRM_QUOTE, quote.id, ""))
         elif quote.status == "confirmed":
             timers.append((quote.due_ns, EXECUTE_QUOTE, quote.id, ""))
+    timers.extend(
+        (proposal.due_ns, END_BLOCK_PROPOSAL, proposal.id, "")
+        for proposal in state.block_proposals.values()
+    )
     timers.extend((rfq.expires_ns, EXPIRE_RFQ, rfq.id, "") for rfq in state.rfqs.values())
     timers.extend(
         (change.scheduled_ns, CHANGE_FEES, change.id, "")

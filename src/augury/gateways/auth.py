@@ -29,6 +29,8 @@ WRITE: Final = "write"
 PORTFOLIO_BALANCE: Final = "read::portfolio_balance"
 TRADE: Final = "write::trade"
 TRANSFER: Final = "write::transfer"
+READ_BLOCK_TRADES: Final = "read::block_trade_accept"
+ACCEPT_BLOCK_TRADES: Final = "write::block_trade_accept"
 """Scopes as they are demanded. A key that was granted ``read`` or ``write`` has all that begin
 with it (rules, section 15)."""
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from augury.core.state import MAX_SUBACCOUNT
+
 Ticker = Annotated[
     str,
     Meta(
@@ -41,7 +43,7 @@ Scope = Literal[
     "write::block_trade_accept",
 ]
 Profile = Literal["", "legacy", "3.6", "latest"]
-Subaccount = Annotated[int, Meta(ge=0, le=32)]
+Subaccount = Annotated[int, Meta(ge=0, le=MAX_SUBACCOUNT)]
 Limit = Annotated[int, Meta(ge=1, le=1000)]
 
 

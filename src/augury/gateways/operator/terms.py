@@ -6,7 +6,7 @@ from augury.codec.ids import format_id
 from augury.codec.text import parse_rfc3339
 from augury.core import commands
 from augury.core import rejections as reject
-from augury.core.state import ListedEvent
+from augury.core.state import MAX_SUBACCOUNT, ListedEvent
 from augury.core.units import PPM
 from augury.gateways import combos
 from augury.gateways.operator import answers, requests
@@ -202,6 +202,6 @@ async def create_subaccount(operator: Operator, call: Call[None, None]) -> answe
     """The next number, as when the member opens it."""
     member = operator.member(call.path["member"])
     before = set(member.accounts)
-    await operator.submit(commands.CreateSubaccount(member.id))
+    await operator.submit(commands.CreateSubaccount(member.id, MAX_SUBACCOUNT))
     (number,) = set(operator.state.members[member.id].accounts) - before
     return answers.subaccount_of(operator.state.members[member.id].accounts[number])

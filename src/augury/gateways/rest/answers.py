@@ -323,6 +323,7 @@ class Trade(Answer):
     taker_side: str
     taker_outcome_side: str
     taker_book_side: str
+    is_block_trade: bool
     created_time: str
 
 
@@ -751,6 +752,43 @@ class Quote(Answer):
 class GetQuotesResponse(Answer):
     quotes: list[Quote]
     cursor: str
+
+
+class BlockTradeProposal(Answer):
+    """A trade off the book, as its two parties see it. Prices are those of YES."""
+
+    id: str
+    proposer_user_id: str
+    buyer_user_id: str
+    seller_user_id: str
+    market_ticker: str
+    price_centi_cents: int
+    centicount: int
+    maker_side: str
+    expiration_ts: str
+    status: str
+    created_ts: str
+    updated_ts: str
+    buyer_accepted: bool
+    seller_accepted: bool
+    buyer_subtrader_id: str | UnsetType = UNSET
+    seller_subtrader_id: str | UnsetType = UNSET
+    buyer_subaccount: int | UnsetType = UNSET
+    seller_subaccount: int | UnsetType = UNSET
+    buyer_accepted_ts: str | UnsetType = UNSET
+    seller_accepted_ts: str | UnsetType = UNSET
+    executed_ts: str | UnsetType = UNSET
+    buyer_order_id: str | UnsetType = UNSET
+    seller_order_id: str | UnsetType = UNSET
+
+
+class GetBlockTradeProposalsResponse(Answer):
+    block_trade_proposals: list[BlockTradeProposal]
+    cursor: str
+
+
+class ProposeBlockTradeResponse(Answer):
+    block_trade_proposal_id: str
 
 
 class GetQuoteResponse(Answer):

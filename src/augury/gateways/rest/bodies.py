@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from augury.core.state import MAX_SUBACCOUNT
 from augury.gateways.rest.errors import invalid
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ Count = Annotated[
     str,
     Meta(description="Contracts as a decimal string with up to 2 decimals.", examples=["10.00"]),
 ]
-Subaccount = Annotated[int, Meta(ge=0, le=32)]
+Subaccount = Annotated[int, Meta(ge=0, le=MAX_SUBACCOUNT)]
 BookSide = Literal["bid", "ask"]
 ExchangeIndex = Annotated[
     int,
@@ -329,6 +330,33 @@ class EmptyRequest(msgspec.Struct):
     """Nothing needs to be sent; an empty body will do."""
 
 
+class ProposeBlockTradeRequest(msgspec.Struct):
+    """A trade off the book. The caller is its buyer or its seller, and agrees by proposing it.
+
+    ``price_centi_cents`` is the price of YES in 1/10,000 dollar, ``centicount`` the size in
+    hundredths of a contract. With ``maker_side`` ``yes`` the buyer is the maker.
+    """
+
+    buyer_user_id: str
+    seller_user_id: str
+    market_ticker: str
+    price_centi_cents: Annotated[int, msgspec.Meta(ge=1, le=9_999)]
+    centicount: Annotated[int, msgspec.Meta(ge=1, le=10**15)]
+    maker_side: Side
+    expiration_ts: str
+    buyer_subtrader_id: str | None = None
+    buyer_subaccount: Subaccount | None = None
+    seller_subtrader_id: str | None = None
+    seller_subaccount: Subaccount | None = None
+
+
+class AcceptBlockTradeProposalRequest(msgspec.Struct):
+    """The account of the caller that trades, if not the one that was proposed."""
+
+    subtrader_id: str | None = None
+    subaccount: Subaccount | None = None
+
+
 # --- reading ---------------------------------------------------------------------------------
 
 DECODING_ERRORS: Final = (msgspec.DecodeError, ValueError, RecursionError)
@@ -393,4 +421,6 @@ CREATE_COMBO: Final = Body(CreateMarketInMultivariateEventCollectionRequest, Any
 LOOK_UP_COMBO: Final = Body(
     LookupTickersForMarketInMultivariateEventCollectionRequest, AnyComboRequest
 )
+PROPOSE_BLOCK_TRADE: Final = body(ProposeBlockTradeRequest)
+ACCEPT_BLOCK_TRADE: Final = body(AcceptBlockTradeProposalRequest, optional=True)
 EMPTY: Final = body(EmptyRequest, optional=True)

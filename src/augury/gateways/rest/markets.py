@@ -7,6 +7,7 @@ from augury.codec.ids import format_id
 from augury.codec.text import count_fp, price_dollars, rfc3339
 from augury.core.state import FINALIZED, Exchange
 from augury.core.state import Market as LiveMarket
+from augury.core.step import BLOCK_TRADE_BIT
 from augury.core.units import BID, PRICE_ONE, PRICES_PER_CENT, QUANTITY_ONE
 from augury.gateways.profiles import LATEST, LEGACY
 from augury.gateways.rest import archive
@@ -308,5 +309,6 @@ def trade_row(row: TradeRow) -> Trade:
         taker_side="yes" if bought_yes else "no",
         taker_outcome_side="yes" if bought_yes else "no",
         taker_book_side="bid" if bought_yes else "ask",
+        is_block_trade=bool(row.trade_id & BLOCK_TRADE_BIT),
         created_time=rfc3339(row.time_ns),
     )

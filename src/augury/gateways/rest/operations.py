@@ -13,7 +13,15 @@ from typing import Any, Final
 
 import msgspec
 
-from augury.gateways.auth import PORTFOLIO_BALANCE, READ, TRADE, TRANSFER, WRITE
+from augury.gateways.auth import (
+    ACCEPT_BLOCK_TRADES,
+    PORTFOLIO_BALANCE,
+    READ,
+    READ_BLOCK_TRADES,
+    TRADE,
+    TRANSFER,
+    WRITE,
+)
 from augury.gateways.rate_limits import (
     READ_BUCKET,
     REQUEST,
@@ -24,6 +32,7 @@ from augury.gateways.rate_limits import (
 from augury.gateways.rest import (
     account,
     answers,
+    block_trades,
     bodies,
     candlesticks,
     communications,
@@ -394,6 +403,21 @@ BUILT: Final[tuple[Operation, ...]] = (
               "ConfirmQuote by request and quote",
               communications.confirm_quote, None, TRADE, bodies.EMPTY, status=204,
               one_subaccount=True, extension=True),
+
+    Operation("GetBlockTradeProposals", "GET", "/communications/block-trade-proposals",
+              "communications", "Trades off the book to which the caller is party, newest first",
+              block_trades.get_proposals, answers.GetBlockTradeProposalsResponse,
+              READ_BLOCK_TRADES, parameters=block_trades.PROPOSALS_PARAMETERS,
+              one_subaccount=True, extension=True),
+    Operation("ProposeBlockTrade", "POST", "/communications/block-trade-proposals",
+              "communications", "Propose a trade off the book to another member",
+              block_trades.propose, answers.ProposeBlockTradeResponse, TRADE,
+              bodies.PROPOSE_BLOCK_TRADE, status=201, one_subaccount=True, extension=True),
+    Operation("AcceptBlockTradeProposal", "POST",
+              "/communications/block-trade-proposals/{block_trade_proposal_id}/accept",
+              "communications", "Agree to a trade off the book, which happens at once",
+              block_trades.accept, None, ACCEPT_BLOCK_TRADES, bodies.ACCEPT_BLOCK_TRADE,
+              status=204, one_subaccount=True, extension=True),
 
     Operation("GetFCMOrders", "GET", "/fcm/orders", "clearing members",
               "Orders of a customer, newest first",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import parse_qsl
 
+from augury.core.state import MAX_SUBACCOUNT
 from augury.core.units import NANOS_PER_SECOND
 from augury.gateways.rest.errors import invalid
 
@@ -191,26 +192,26 @@ EVENT_TICKERS: Final = texts("event_ticker", "Only these events, at most 10.", m
 MIN_TS: Final = time_seconds("min_ts", "Not before this Unix time.")
 MAX_TS: Final = time_seconds("max_ts", "Before this Unix time.")
 SUBACCOUNT: Final = optional_integer(
-    "subaccount", "Only this subaccount; without it all of them.", minimum=0, maximum=32
+    "subaccount", "Only this subaccount; without it all of them.", minimum=0, maximum=MAX_SUBACCOUNT
 )
 NEW_FOR_SUBACCOUNT: Final = optional_integer(
     "subaccount",
     "Whom it is for, unless the body says so; without both, the primary one.",
     minimum=0,
-    maximum=32,
+    maximum=MAX_SUBACCOUNT,
 )
 OWNING_SUBACCOUNT: Final = optional_integer(
     "subaccount",
     "Whose order it has to be. Without it the order decides; in the profile `latest` it has to be"
     " the primary one's.",
     minimum=0,
-    maximum=32,
+    maximum=MAX_SUBACCOUNT,
 )
 OWNING_SUBACCOUNT_V2: Final = optional_integer(
     "subaccount",
     "Whose order it has to be; without it, the primary one's.",
     minimum=0,
-    maximum=32,
+    maximum=MAX_SUBACCOUNT,
 )
 """The same parameter to those who read it, and something else to those who set it."""
 
@@ -224,5 +225,9 @@ EXCHANGE_INDEX: Final = integer(
 """There is one shard. Every operation understands the parameter, so that none documents it."""
 
 SUBACCOUNT_OR_PRIMARY: Final = integer(
-    "subaccount", "Which subaccount; 0 is the primary one.", minimum=0, maximum=32, default=0
+    "subaccount",
+    "Which subaccount; 0 is the primary one.",
+    minimum=0,
+    maximum=MAX_SUBACCOUNT,
+    default=0,
 )

@@ -19,7 +19,7 @@ from augury.codec.text import (
 from augury.core import queries
 from augury.core.commands import CreateSubaccount, TransferBetweenSubaccounts
 from augury.core.events import SubaccountCreated
-from augury.core.state import FINALIZED, Account, Holding
+from augury.core.state import FINALIZED, MAX_SUBACCOUNT, Account, Holding
 from augury.core.units import BID, MICROS_PER_CENT, PRICE_ONE, PRICES_PER_CENT, direction_of
 from augury.gateways.profiles import LATEST
 from augury.gateways.rest import archive
@@ -62,6 +62,9 @@ from augury.gateways.rest.parameters import (
 )
 from augury.gateways.rest.request import Request, Services
 from augury.projections.rows import FillRow, SettlementRow
+
+EARLIER_MAX_SUBACCOUNT: Final = 32
+"""Clients of 3.6 know no larger number."""
 
 POSITIONS_LIMIT: Final = limit(1000)
 FILLS_LIMIT: Final = limit(1000)
@@ -430,7 +433,8 @@ def _settlement_row(row: SettlementRow) -> Settlement:
 
 
 async def create_subaccount(services: Services, request: Request) -> CreateSubaccountResponse:
-    applied = await services.submit(CreateSubaccount(request.member_id))
+    last = MAX_SUBACCOUNT if request.profile == LATEST else EARLIER_MAX_SUBACCOUNT
+    applied = await services.submit(CreateSubaccount(request.member_id, last))
     created = next(
         event
         for event in applied.events[applied.own_from :]

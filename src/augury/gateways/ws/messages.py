@@ -30,6 +30,7 @@ from augury.core.events import (
     PositionChanged,
     TradeExecuted,
 )
+from augury.core.step import BLOCK_TRADE_BIT
 from augury.core.units import BID, PRICE_ONE, direction_of
 from augury.gateways.ws.fields import (
     EXCHANGE_INDEX,
@@ -299,7 +300,7 @@ def trade(event: TradeExecuted, time_ns: int) -> bytes:
             outcome,
             outcome,
             _book_side(event.taker_direction),
-            False,
+            bool(event.trade_id & BLOCK_TRADE_BIT),
             seconds(time_ns),
             milliseconds(time_ns),
         )
