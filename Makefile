@@ -29,7 +29,7 @@ endif
 .DEFAULT_GOAL := help
 # The steps of setup share one environment and pip is not safe to run twice in it.
 .NOTPARALLEL:
-.PHONY: help setup setup-dev test-programs compile clean-compiled demo serve check check-format check-lint check-types check-imports format test sim fuzz soak bench lock clean
+.PHONY: help setup setup-dev test-programs compile clean-compiled demo serve check check-format check-lint check-types check-imports format test sim fuzz fuzz-api soak bench lock clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,6 +107,10 @@ test: setup-dev test-programs  ## Run every test.
 
 sim: setup-dev  ## Run the simulation tests; SEED=... repeats one run.
 	$(PY) -m pytest tests/simulation $(ARGS)
+
+fuzz-api: TIMES ?= 20
+fuzz-api: setup-dev  ## Send the trading API what its document allows and what not; TIMES as much as the tests do.
+	AUGURY_API_FUZZ_TIMES=$(TIMES) $(PY) -m pytest -s tests/properties/test_rest_api_fuzz.py $(ARGS)
 
 fuzz: SECONDS ?= 60
 fuzz: setup-dev  ## Fuzz everything that reads bytes; SECONDS=n per target, TARGET=name.

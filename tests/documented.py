@@ -22,7 +22,7 @@ def check_answer(method: str, path: str, response: httpx.Response) -> None:
     Paths and methods that no operation has are nobody's business here.
     """
     operation = _operation(method, path.removeprefix(BASE_PATH).partition("?")[0])
-    if operation is None or response.status_code in {301, 405}:
+    if operation is None or response.status_code == 301:
         return
     documented = document()["paths"][operation.path][operation.method.lower()]["responses"]
     status = str(response.status_code)

@@ -60,7 +60,8 @@ class Story:
         members = {member.email: member.id for member in exchange.state.members.values()}
         self.you = exchange.caller(members["demo@example.com"])
         self.clearing = exchange.caller(members["clearing@example.com"])
-        self.maker = exchange.member("maker")
+        known = members.get("maker@example.com")
+        self.maker = exchange.member("maker") if known is None else exchange.caller(known)
 
     def ask(
         self,

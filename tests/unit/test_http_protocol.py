@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -186,3 +187,22 @@ async def test_an_idle_connection_is_closed_in_silence_and_a_busy_one_is_not() -
     doorkeeper.look(1_061.0)
     assert idle.closed
     assert len(idle.writes) == 1
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",
+        b"GET /\x00 HTTP/1.1\r\n\r\n",
+    ],
+    ids=["a TLS hello", "a null in the path"],
+)
+async def test_what_is_no_request_is_refused_like_everything_else(sent: bytes) -> None:
+    pipe = await exchange(answer(), sent)
+    head, _, body = b"".join(pipe.writes).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/json" in head
+    assert f"content-length: {len(body)}".encode() in head
+    refusal = json.loads(body)
+    assert refusal["code"] == refusal["error"]["code"] == "malformed_request"
+    assert pipe.closed

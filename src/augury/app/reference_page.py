@@ -117,7 +117,9 @@ def _introduction(described: Node) -> str:
         for status, response in (
             (401, described["components"]["responses"]["Unauthorized"]),
             (403, described["components"]["responses"]["Forbidden"]),
+            (408, described["components"]["responses"]["TooSlow"]),
             (429, described["components"]["responses"]["TooManyRequests"]),
+            (431, described["components"]["responses"]["HeadTooLarge"]),
             (503, described["components"]["responses"]["Unavailable"]),
         )
     )

@@ -14,11 +14,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+import msgspec
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
+
+from augury.gateways.profiles import CURRENT
+from augury.gateways.rest.errors import ApiError
 
 _COPY_UP_TO: Final = 65_536
 """A larger body is not worth copying to save a write."""
@@ -93,16 +97,36 @@ class OneWriteCycle(RequestResponseCycle):
 _HEAD_LIMIT: Final = 65_536
 """More bytes of request line and headers than this are nobody's honest request."""
 
-_HEAD_TOO_LARGE: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\n\r\n"
+
+def _refusal(status_line: bytes, code: str, message: str, *headers: bytes) -> bytes:
+    """The answer to what never became a request; its body is that of any other refusal."""
+    body = msgspec.json.encode(ApiError(0, code, message).answer(CURRENT))
+    head = (
+        b"HTTP/1.1 " + status_line,
+        *headers,
+        b"content-type: application/json",
+        b"content-length: %d" % len(body),
+        b"connection: close",
+    )
+    return b"\r\n".join((*head, b"", body))
+
+
+_MALFORMED: Final = _refusal(
+    b"400 Bad Request", "malformed_request", "this is not a request of HTTP/1.1"
 )
-
-
-_TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-_TOO_MANY: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\n"
-    b"content-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+_HEAD_TOO_LARGE: Final = _refusal(
+    b"431 Request Header Fields Too Large",
+    "request_head_too_large",
+    f"the request line and the headers have more than {_HEAD_LIMIT} bytes",
+)
+_TOO_SLOW: Final = _refusal(
+    b"408 Request Timeout", "request_timeout", "the request did not arrive in time"
+)
+_TOO_MANY: Final = _refusal(
+    b"503 Service Unavailable",
+    "too_many_connections",
+    "too many connections are open; try again",
+    b"retry-after: 1",
 )
 
 
@@ -281,6 +305,11 @@ class OneWriteProtocol(HttpToolsProtocol):
             if self._head_bytes > _HEAD_LIMIT and not self.transport.is_closing():
                 self.transport.write(_HEAD_TOO_LARGE)
                 self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is refused like everything else; uvicorn would say it in plain text."""
+        self.transport.write(_MALFORMED)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         self._stage = _HEAD

@@ -27,8 +27,12 @@ from augury.gateways.rest.errors import (
 from augury.gateways.rest.operations import BUILT, PUBLIC, Operation
 from augury.gateways.rest.reference import (
     FORBIDDEN,
+    HEAD_TOO_LARGE,
+    MALFORMED,
+    OTHER_METHOD,
     TOO_LARGE,
     TOO_MANY,
+    TOO_SLOW,
     UNAUTHORIZED,
     UNAVAILABLE,
     Example,
@@ -57,13 +61,16 @@ _DESCRIPTION: Final = (
 )
 
 _SHARED: Final = {
-    "BadRequest": (400, (INVALID_PARAMETERS,)),
-    "BadListRequest": (400, (INVALID_PARAMETERS, INVALID_CURSOR)),
+    "BadRequest": (400, (INVALID_PARAMETERS, MALFORMED)),
+    "BadListRequest": (400, (INVALID_PARAMETERS, MALFORMED, INVALID_CURSOR)),
     "Unauthorized": (401, UNAUTHORIZED),
     "Forbidden": (403, FORBIDDEN),
     "NotFound": (404, (NOT_FOUND,)),
+    "OtherMethod": (405, OTHER_METHOD),
+    "TooSlow": (408, TOO_SLOW),
     "TooLarge": (413, TOO_LARGE),
     "TooManyRequests": (429, TOO_MANY),
+    "HeadTooLarge": (431, HEAD_TOO_LARGE),
     "Unavailable": (503, UNAVAILABLE),
 }
 """Refusals that many operations have in common."""
@@ -74,8 +81,11 @@ _REASONS: Final = {
     403: "The key, or the member, may not do this",
     404: "There is no such thing, or it is somebody else's",
     409: "It conflicts with what is there",
+    405: "The value makes the path another one, which has no such method",
+    408: "The request did not arrive",
     413: "The body is too large",
     429: "The limit of requests per second is reached",
+    431: "The head of the request is too large",
     503: "It cannot be done at the moment",
 }
 

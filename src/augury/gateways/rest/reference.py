@@ -19,9 +19,14 @@ from augury.gateways.rest.parameters import CURSOR
 
 UNAUTHORIZED: Final = ("unauthorized", "invalid_signature", "header_timestamp_expired")
 FORBIDDEN: Final = ("insufficient_scope", "forbidden")
+MALFORMED: Final = "malformed_request"
 TOO_LARGE: Final = ("request_too_large",)
+OTHER_METHOD: Final = ("method_not_allowed",)
+"""Of a path that a value has made another one, such as an empty one."""
+TOO_SLOW: Final = ("request_timeout",)
+HEAD_TOO_LARGE: Final = ("request_head_too_large",)
 TOO_MANY: Final = ("too_many_requests",)
-UNAVAILABLE: Final = ("exchange_unavailable", "exchange_overloaded")
+UNAVAILABLE: Final = ("exchange_unavailable", "exchange_overloaded", "too_many_connections")
 
 
 class OperationText(msgspec.Struct, forbid_unknown_fields=True):
@@ -121,6 +126,7 @@ def error_codes(operation: Operation) -> dict[int, list[str]]:
 
 def _codes(operation: Operation) -> Iterator[str]:
     yield INVALID_PARAMETERS
+    yield MALFORMED
     if CURSOR in operation.parameters:
         yield INVALID_CURSOR
     yield from UNAUTHORIZED
@@ -128,9 +134,12 @@ def _codes(operation: Operation) -> Iterator[str]:
         yield from FORBIDDEN
     if "{" in operation.path:
         yield NOT_FOUND
+        yield from OTHER_METHOD
     if operation.body is not None:
         yield from TOO_LARGE
+    yield from TOO_SLOW
     yield from TOO_MANY
+    yield from HEAD_TOO_LARGE
     yield from UNAVAILABLE
     groups = reference().error_groups
     for name in reference().operations[operation.id].errors:
