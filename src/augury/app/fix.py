@@ -117,7 +117,7 @@ class FixPart:
             limiter,
             store,
             self.sessions,
-            Desk(gate, self.sessions, store),
+            Desk(gate, self.sessions, store, self._settings.profile),
             FixSettings(
                 sender=self._settings.fix_sender,
                 sending_time_tolerance=self._settings.fix_sending_time_tolerance,

@@ -23,6 +23,7 @@ from augury.gateways.fix.quotes import QuoteReports
 from augury.gateways.fix.registry import Sessions
 from augury.gateways.fix.session import NOT_AUTHORIZED, UNSUPPORTED_MESSAGE_TYPE, Session
 from augury.gateways.fix.store import FixStore
+from augury.gateways.profiles import CURRENT
 from augury.ports.exchange import ExchangeGate, Unavailable
 
 EVENT_RESEND_REQUEST: Final = "U1"
@@ -31,7 +32,10 @@ EVENT_RESEND_REQUEST: Final = "U1"
 class Desk:
     """Implements ``application.Application`` for one exchange."""
 
-    def __init__(self, gate: ExchangeGate, sessions: Sessions, store: FixStore) -> None:
+    def __init__(
+        self, gate: ExchangeGate, sessions: Sessions, store: FixStore, profile: str = CURRENT
+    ) -> None:
+        """``profile`` is that of keys which have none of their own."""
         self._gate = gate
         self._sessions = sessions
         index = self._index = OrderIndex()
@@ -39,7 +43,7 @@ class Desk:
         self._drop_copy = DropCopy(gate, store)
         self._orders = OrderEntry(gate, index)
         self._quote_entry = QuoteEntry(gate, self._quotes)
-        self._publisher = Publisher(sessions, index, self._drop_copy, self._quotes)
+        self._publisher = Publisher(sessions, index, self._drop_copy, self._quotes, profile)
         self._after_pause: dict[int, Session] = {}
         """API key -> a lost session whose orders could not be canceled in a pause."""
         self._tasks: set[asyncio.Task[None]] = set()

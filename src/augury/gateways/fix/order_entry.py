@@ -59,7 +59,7 @@ LARGEST_GROUP_LIMIT: Final = 1_000_000
 VALUE_IS_INCORRECT: Final = 5
 TAG_NOT_DEFINED_HERE: Final = 2
 
-logger = logging.getLogger("augury.gateways.fix")
+logger = logging.getLogger("augury.fix")
 
 
 class Underway:

@@ -101,6 +101,9 @@ def place_order(session: Session, message: Message, member: Member, now_ns: int)
     ``54=2`` becomes the purchase of NO, so that MaxExecutionCost can cap either side.
     """
     time_in_force, expiration_ns = _lifetime(message, now_ns)
+    if 117 in message or 21023 in message or message.get(100) not in (None, "0"):
+        # Quotes are accepted with AcceptQuote, and there is one exchange.
+        raise Refused(reasons.INVALID_ORDER, reasons.UNSUPPORTED)
     subaccount = own_account(session, message, member)
     cost = message.get(21009)
     max_cost = 0

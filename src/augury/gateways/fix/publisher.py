@@ -35,8 +35,14 @@ class Publisher:
     """Turns events into messages of sessions, and into rows of the drop copy."""
 
     def __init__(
-        self, sessions: Sessions, index: OrderIndex, drop_copy: DropCopy, quotes: QuoteReports
+        self,
+        sessions: Sessions,
+        index: OrderIndex,
+        drop_copy: DropCopy,
+        quotes: QuoteReports,
+        profile: str,
     ) -> None:
+        self._profile = profile
         self._sessions = sessions
         self._index = index
         self._drop_copy = drop_copy
@@ -73,7 +79,8 @@ class Publisher:
             for session in sessions:
                 if session is entering or _listens(session, execution):
                     if is_wanted(execution, session.options):
-                        fields = execution_report(execution, session.options, state)
+                        profile = session.principal.profile or self._profile
+                        fields = execution_report(execution, session.options, state, profile)
                         session.send("8", fields)
 
     def _market_settled(self, event: MarketSettled, applied: Applied, state: Exchange) -> None:

@@ -72,6 +72,9 @@ _ORDER: Final = {
     rejections.TRADING_PAUSED: ("TRADING_PAUSED", EXCHANGE_CLOSED),
 }
 
+LATER_ORDER_CODES: Final = {INSUFFICIENT_BALANCE: EXCEEDS_LIMIT}
+"""OrdRejReason by Text, where the latest profile has another one."""
+
 _CHANGE: Final = {
     CANNOT_UPDATE_FILLED_ORDER: BROKER,
     INVALID_AMEND_QUANTITY: BROKER,

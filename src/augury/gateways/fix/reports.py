@@ -28,6 +28,7 @@ from augury.gateways.fix.values import (
     size_text,
     time_text,
 )
+from augury.gateways.profiles import LATEST
 
 Fields = list[tuple[int, str]]
 
@@ -51,8 +52,13 @@ def is_wanted(execution: Execution, options: LogonOptions) -> bool:
     return True
 
 
-def execution_report(execution: Execution, options: LogonOptions, state: Exchange) -> Fields:
-    """The fields of a report, in the order of their tags but for groups."""
+def execution_report(
+    execution: Execution, options: LogonOptions, state: Exchange, profile: str = ""
+) -> Fields:
+    """The fields of a report, in the order of their tags but for groups.
+
+    ``profile`` is that of the session's key; only the latest one makes a difference.
+    """
     kind = execution.kind
     dollars = options.use_dollars
     exec_type = _EXEC_TYPE[kind]
@@ -94,7 +100,10 @@ def execution_report(execution: Execution, options: LogonOptions, state: Exchang
         fields.append((58, text))
     fields.append((60, time_text(execution.time_ns)))
     if kind == REJECTED:
-        fields.append((103, str(execution.code)))
+        code = execution.code
+        if profile == LATEST:
+            code = reasons.LATER_ORDER_CODES.get(execution.reason, code)
+        fields.append((103, str(code)))
     if execution.expiration_ns:
         fields.append((126, time_text(execution.expiration_ns)))
     fields.append((150, exec_type))

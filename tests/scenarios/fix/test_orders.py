@@ -155,6 +155,8 @@ def test_reports_of_sizes_and_average_prices(floor: Floor) -> None:
         ("|D|11=a1|38=1|40=2|54=1|55={market}", "malformed 1 tag 44"),
         ("buy 1 @ 41 a1 gtd", "malformed 1 tag 126"),
         ("buy 1 @ 41 a1 18=7", "malformed 5 tag 18"),
+        ("buy 1 @ 41 a1 100=1", "rejected a1 11 INVALID_ORDER"),
+        ("buy 1 @ 41 a1 117=some-quote", "rejected a1 11 INVALID_ORDER"),
         ("buy 1 @ 41 a1 60=20260301-14:00:00 21=1 15=USD", "new a1 [0/1]"),
     ],
 )
@@ -180,6 +182,13 @@ def test_a_rejected_order_is_pending_first_and_leaves_no_trace(floor: Floor) -> 
         "8",
         "0.00",
     ]
+
+
+def test_the_latest_profile_has_a_number_of_its_own_for_too_little_money(
+    exchange: RunningExchange, floor: Floor
+) -> None:
+    floor.members["maya"] = exchange.add_member(profile="latest")
+    floor.play("maya: buy 1000000 @ 41 a1 -> rejected a1 3 INSUFFICIENT_BALANCE")
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """One account and its sessions: listeners, drop copy, REST, lost connections, a restart."""
 
+import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from augury.client.stream import Received
 from augury.gateways.fix.codec import Message
 from augury.testing import RunningExchange, running_exchange, wait_until
 from tests.fix_desk import Floor, Trader, another_key, say
@@ -209,6 +212,57 @@ def test_orders_end_with_the_connection_where_the_client_asked_for_it(
             f"canceled a1-{name} [0/0]",
         ]
     assert stays.quiet() == []
+
+
+def test_a_stream_shows_what_fix_does(floor: Floor) -> None:
+    table = """
+        maya: buy 4 @ 41 a1  -> new a1 [0/4]
+        theo: sell 4 @ 41 b1 -> fill b1 4 @ 41 [4/0]
+        maya:                -> fill a1 4 @ 41 [4/0]
+        """
+    stream = floor.member("maya").stream()
+
+    async def watch() -> list[tuple[str, str]]:
+        shown: list[tuple[str, str]] = []
+        answers = 0
+        await stream.subscribe("fill", "user_orders")
+        async with contextlib.aclosing(stream.events()) as events:
+            async for event in events:
+                if not isinstance(event, Received):
+                    continue
+                if event.type == "subscribed":
+                    answers += 1
+                    if answers == 2:
+                        await asyncio.to_thread(floor.play, table)
+                elif event.type in ("fill", "user_order"):
+                    shown.append((event.type, event.msg["client_order_id"]))
+                    if len(shown) == 3:
+                        break
+        return shown
+
+    shown = asyncio.run(asyncio.wait_for(watch(), 30))
+    assert sorted(shown) == [("fill", "a1"), ("user_order", "a1"), ("user_order", "a1")]
+
+
+def test_fix_and_rest_share_one_budget() -> None:
+    with (
+        running_exchange(fix=True, fix_plain=True, rate_limits=True) as exchange,
+        Floor(exchange) as floor,
+    ):
+        floor.members["maya"] = maya = exchange.add_member(tier="basic")
+        trader = floor.join("maya", t21011="Y")
+        limit = 10
+        for number in range(2 * limit):
+            trader.do(f"buy 1 @ 41 a{number}")
+        answers = [trader.hear() for _ in range(2 * limit)]
+        refused = [say(answer) for answer in answers if answer.type == "j"]
+        assert refused.count("business 8 RATE_LIMIT_EXCEEDED") == len(refused) >= 1
+        body = {"ticker": floor.market, "action": "buy", "side": "yes", "count": 1, "yes_price": 9}
+        assert maya.request("POST", "/portfolio/orders", body).status_code == 429
+        # Session messages are not counted.
+        for _ in range(2 * limit):
+            trader.client.send("1", "112=there?")
+            assert trader.client.next("0").get(112) == "there?"
 
 
 def test_a_restart_in_the_middle(tmp_path: Path) -> None:
