@@ -1,19 +1,24 @@
-"""Whatever traders do and clients ask for, a client's book is the engine's book.
+"""Whatever traders do and clients ask for, what a client has rebuilt is what the engine has.
 
 Random orders, cancels, amends, pauses and expiries meet clients that subscribe, unsubscribe, add
-and delete markets, ask for snapshots, stop reading, read on, and reconnect. Three things must
-hold: ``seq`` has no gap (checked with each message), each delta leads to the level total that the
-engine reported with it, and whenever a client has read everything its books are the engine's.
+and delete markets, ask for snapshots, stop reading, read on, and reconnect. Four things must
+hold: ``seq`` has no gap (checked with each message); each delta leads to the level total that the
+engine reported with it; the tape and a member's fills are what happened, in this order and once;
+and whenever a client has read everything its books, orders and positions are the engine's.
+
+``test_ws_exchange.py`` does the same through a server, compared with what REST answers.
 """
 
 import asyncio
 import random
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from augury.codec.ids import format_id
 from augury.core.applied import Applied
 from augury.core.commands import (
     AmendOrder,
@@ -23,7 +28,7 @@ from augury.core.commands import (
     ReactivateMarket,
     Tick,
 )
-from augury.core.events import LevelChanged
+from augury.core.events import LevelChanged, OrderFilled, TradeExecuted
 from augury.core.units import BID
 from augury.gateways.settings import WebSocketSettings
 from tests.ws_harness import (
@@ -63,12 +68,54 @@ WEIGHTS = {
 }
 
 
+class History:
+    """What has happened on the exchange, in its order."""
+
+    def __init__(self) -> None:
+        self.trades: list[str] = []
+        self.fills: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+
+    def note(self, applied: Applied) -> None:
+        for event in applied.events:
+            if isinstance(event, TradeExecuted):
+                self.trades.append(format_id("trade", event.trade_id))
+            elif isinstance(event, OrderFilled):
+                trade_id = format_id("trade", event.trade_id)
+                order_id = format_id("order", event.order_id)
+                self.fills[event.member_id].append((trade_id, order_id))
+
+
+def resting(gate: DirectGate, member_id: int) -> dict[str, tuple[str, str]]:
+    """A member's orders in the book: what remains of them, and their price."""
+    return {
+        format_id("order", order.id): (
+            f"{Decimal(order.remaining) / 100:.2f}",
+            f"0.{order.price:04d}",
+        )
+        for order in gate.state.orders.values()
+        if order.account.member.id == member_id
+    }
+
+
+def positions(gate: DirectGate, member_id: int) -> dict[str, str]:
+    """A member's open positions."""
+    member = gate.state.members.get(member_id)
+    if member is None:
+        return {}
+    return {
+        ticker: f"{Decimal(holding.quantity) / 100:.2f}"
+        for ticker, holding in member.accounts[0].holdings.items()
+        if holding.quantity
+    }
+
+
 class Watcher:
     """A client that believes only what it is sent."""
 
-    def __init__(self, gateway: MemoryGateway, member_id: int) -> None:
+    def __init__(self, gateway: MemoryGateway, member_id: int, history: "History") -> None:
         self.gateway = gateway
         self.member_id = member_id
+        self.history = history
         self.connect()
 
     def connect(self) -> None:
@@ -77,6 +124,26 @@ class Watcher:
         self.books = ClientBooks()
         self.sid: int | None = None
         self.tickers: list[str] = []
+        gate = self.gateway.gate
+        self.orders = resting(gate, self.member_id)
+        self.positions = positions(gate, self.member_id)
+        self.tape: list[str] = []
+        self.fills: list[tuple[str, str]] = []
+        self.since = (len(self.history.trades), len(self.history.fills[self.member_id]))
+        self.ask("subscribe", channels=["user_orders", "market_positions", "fill", "trade"])
+
+    def heard_of(self, kind: str, msg: dict[str, Any]) -> None:
+        """Anything but the book."""
+        if kind == "user_order" and msg["status"] == "resting":
+            self.orders[msg["order_id"]] = (msg["remaining_count_fp"], msg["yes_price_dollars"])
+        elif kind == "user_order":
+            self.orders.pop(msg["order_id"], None)
+        elif kind == "market_position":
+            self.positions[msg["market_ticker"]] = msg["position_fp"]
+        elif kind == "fill":
+            self.fills.append((msg["trade_id"], msg["order_id"]))
+        elif kind == "trade":
+            self.tape.append(msg["trade_id"])
 
     def ask(self, cmd: str, **params: Any) -> None:
         self.client.send({"id": 1, "cmd": cmd, "params": params})
@@ -85,7 +152,7 @@ class Watcher:
         for message in self.client.socket.take():
             self.books.read(message)
             kind = message["type"]
-            if kind == "subscribed":
+            if kind == "subscribed" and message["msg"]["channel"] == "orderbook_delta":
                 self.sid = message["msg"]["sid"]
             elif kind == "ok":
                 self.tickers = message["market_tickers"]
@@ -104,9 +171,16 @@ class Watcher:
                 level = (msg["side"], msg["price_dollars"])
                 total = self.books.exact[msg["market_ticker"]].get(level, Decimal(0))
                 assert total == expected[msg["ts_ms"], msg["market_ticker"], *level]
+            else:
+                self.heard_of(kind, message.get("msg", {}))
 
     def check(self, gate: DirectGate) -> None:
         """Everything has been read, so nothing may be missing."""
+        assert self.orders == resting(gate, self.member_id)
+        held = {ticker: count for ticker, count in self.positions.items() if count != "0.00"}
+        assert held == positions(gate, self.member_id)
+        assert self.tape == self.history.trades[self.since[0] :]
+        assert self.fills == self.history.fills[self.member_id][self.since[1] :]
         subscription = self.client.connection.by_channel.get("orderbook_delta")
         wanted = list(subscription.tickers or ()) if subscription else []
         assert sorted(wanted) == sorted(self.tickers)
@@ -124,8 +198,12 @@ class World:
         ]
         self.expected: dict[tuple[int, str, str, str], Decimal] = {}
         self.gate.listen(self.note)
+        history = History()
+        self.gate.listen(history.note)
         self.gateway = MemoryGateway(self.gate, WebSocketSettings())
-        self.watchers = [Watcher(self.gateway, member_id) for member_id in (*self.members, 999)]
+        self.watchers = [
+            Watcher(self.gateway, member_id, history) for member_id in (*self.members, 999)
+        ]
 
     def note(self, applied: Applied) -> None:
         for event in applied.events:
@@ -237,5 +315,5 @@ async def play(seed: int) -> None:
 
 
 @given(st.integers(0, 2**32))
-def test_a_clients_book_is_the_engines_book(seed: int) -> None:
+def test_what_a_client_rebuilds_is_what_the_engine_has(seed: int) -> None:
     asyncio.run(play(seed))

@@ -434,7 +434,8 @@ def user_order(event: OrderUpdated) -> bytes:
         rfc3339(event.created_ns),
         milliseconds(event.created_ns),
     )
-    if event.updated_ns:
+    # Entering is no update; what happens at the same moment is, as over REST (rest.md, section 4).
+    if event.updated_ns != event.created_ns or event.filled_quantity or event.status != "resting":
         message.last_update_time = rfc3339(event.updated_ns)
         message.last_updated_ts_ms = milliseconds(event.updated_ns)
     if event.expiration_ns:
