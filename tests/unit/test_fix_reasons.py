@@ -1,9 +1,12 @@
 """Every row of FIX's tables of reasons, and that no refusal of the core is without one."""
 
+from pathlib import Path
+
 import pytest
 
 from augury.core import rejections
 from augury.gateways.fix.fields import FIELDS
+from augury.gateways.fix import reasons
 from augury.gateways.fix.reasons import change_refusal, end_text, order_refusal, text_of
 
 ALL_CODES = sorted(
@@ -91,3 +94,16 @@ def test_every_refusal_of_the_core_has_numbers_that_the_dictionary_knows(code: s
     assert text == text.upper()
     assert number == 0 or str(number) in FIELDS[103].values
     assert str(change_refusal(text)) in FIELDS[102].values
+
+
+def test_every_text_is_on_the_page_that_explains_them() -> None:
+    page = Path(__file__).parents[2] / "docs" / "api" / "fix-messages.md"
+    told = page.read_text(encoding="utf-8")
+    texts = {
+        value
+        for name, value in vars(reasons).items()
+        if name.isupper() and isinstance(value, str) and value == value.upper()
+    }
+    texts |= {end_text(reason) for reason in ("order_group", "paused", "market_closed")}
+    texts -= {"EXCHANGE_UNAVAILABLE", "RATE_LIMIT_EXCEEDED", "NOT_AUTHORIZED"}
+    assert [text for text in sorted(texts) if f"`{text}`" not in told] == []
