@@ -20,10 +20,10 @@ from augury.sequencer import Sequencer
 from augury.sequencer.clocks import RealClock
 from bench.ws_delivery import TICKER, list_market
 
-TRADES = 4_000
+TRADES = 10_000
 BATCH = 100
-ROUNDS = 7
-GOAL = 1.1
+ROUNDS = 9
+GOAL = 1.25
 
 
 async def measure_once(with_gateway: bool) -> float:

@@ -401,6 +401,7 @@ async def test_a_message_is_encoded_once_however_many_receive_it(
     for name in ("ticker", "ticker_v2", "trade", "fill", "user_order", "market_position"):
         count(messages, name)
     count(books, "delta")
+    count(books, "with_owner")
     gateway = MemoryGateway(gate)
     channels = ("ticker", "ticker_v2", "trade", "orderbook_delta", "fill", "user_orders")
     clients = [gateway.connect(maker) for _ in range(50)]
@@ -414,6 +415,7 @@ async def test_a_message_is_encoded_once_however_many_receive_it(
     # The same work as for one receiver: two deltas, two changes of the quote, one trade...
     assert {name: encoded.count(name) for name in encoded} == {
         "delta": 2,
+        "with_owner": 2,
         "ticker": 2,
         "ticker_v2": 2,
         "trade": 1,

@@ -143,7 +143,7 @@ class Publisher(Delivery):
             QuoteUpdated: (self._communications, self._quote_updated),
         }
         self._always: dict[type[Event], Callable[[Any], None]] = {
-            TickerChanged: self._ticker_changed,
+            TickerChanged: self._note_quote,
             MarketCreated: self._market_created,
             MarketStatusChanged: self._market_status_changed,
             MarketCloseTimeChanged: self._market_close_time_changed,
@@ -164,15 +164,18 @@ class Publisher(Delivery):
         for kind, (index, handler) in self._for_one_channel.items():
             if index:
                 self._handlers[kind] = handler
+        if self._tickers or self._tickers_v2 or self._trade_channel:
+            # Trades have to leave before what follows them, so they count as well.
+            self._handlers[TickerChanged] = self._ticker_changed
 
     def publish(self, applied: Applied) -> None:
         """Queue what ``applied`` means to everybody who is subscribed. Never raises."""
         self._time_ns = applied.time_ns
-        handlers = self._handlers
+        handler_of = self._handlers.get
         self._publishing = True
         try:
             for event in applied.events:
-                handler = handlers.get(type(event))
+                handler = handler_of(type(event))
                 if handler is not None:
                     handler(event)
             if self._trades:
@@ -265,6 +268,7 @@ class Publisher(Delivery):
             return
         market_id = self.market_id(ticker)
         in_own_price = in_yes_price = b""
+        to_owner: dict[tuple[bool, int, str], bytes] = {}
         owners: dict[int, tuple[int, str] | None] = {}
         for member_id, subaccount, client_order_id in event.owners:
             owners.setdefault(member_id, (subaccount, client_order_id))
@@ -283,8 +287,16 @@ class Publisher(Delivery):
                 if connection.subaccount >= 0:
                     owner = _owner_in(event, connection)
                 if owner is not None:
-                    message = books.with_owner(message, *owner)
+                    # Once for all the connections that a member has open.
+                    key = (subscription.use_yes_price, *owner)
+                    own = to_owner.get(key)
+                    if own is None:
+                        own = to_owner[key] = books.with_owner(message, *owner)
+                    message = own
             connection.enqueue(sequenced(b"orderbook_delta", subscription, message))
+
+    def _note_quote(self, event: TickerChanged) -> None:
+        self._quotes[event.market_ticker] = event
 
     def _ticker_changed(self, event: TickerChanged) -> None:
         if self._trades:
