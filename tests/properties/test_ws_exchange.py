@@ -1,6 +1,7 @@
 """A client that follows the stream knows what REST knows: books, orders, positions, fills, tape.
 
-Two members trade at random over REST, in four subaccounts and three markets, while clients
+Two members trade at random over REST, in four subaccounts and three markets, in the book, by
+requests for quotes and off the book, while clients
 subscribe, unsubscribe, name further markets and fewer, ask for snapshots, and reconnect, all at the
 same time and in no agreed order. Then trading stops for a moment, so that both sides stand at the
 same sequence, and everything that a client has rebuilt must be what REST answers: exactly, and with
@@ -83,6 +84,7 @@ TRADE = (
     "taker_side",
     "taker_outcome_side",
     "taker_book_side",
+    "is_block_trade",
 )
 QUOTE = (
     "yes_bid_dollars",
@@ -518,6 +520,7 @@ def test_what_clients_rebuild_is_what_rest_says(
                 choice.choice(followers).do_something(choice)
             for one in trading:
                 one.result()
+            trade_off_the_book(exchange, members, choice.choice(tickers))
             for follower in followers:
                 follower.check()
         assert not any(followers[2].known["fill"].values())
@@ -525,6 +528,30 @@ def test_what_clients_rebuild_is_what_rest_says(
         # There was something to know.
         for channel in ("user_orders", "fill", "trade"):
             assert any(followers[0].known[channel].values())
+
+
+def trade_off_the_book(exchange: RunningExchange, members: list[Member], ticker: str) -> None:
+    """A request for quotes and a block trade, which print without an order in the book."""
+    asker, maker, _ = members
+    request = {"market_ticker": ticker, "contracts": 3, "rest_remainder": False}
+    rfq_id = asker.post("/communications/rfqs", request)["id"]
+    quote = {"rfq_id": rfq_id, "yes_bid": "0.4500", "no_bid": "0.5000", "rest_remainder": False}
+    quote_id = maker.post("/communications/quotes", quote)["id"]
+    asker.put(f"/communications/quotes/{quote_id}/accept", {"accepted_side": "no"})
+    maker.put(f"/communications/quotes/{quote_id}/confirm")
+    exchange.advance(seconds=20)
+    proposal = {
+        "buyer_user_id": asker.user_id,
+        "seller_user_id": maker.user_id,
+        "market_ticker": ticker,
+        "price_centi_cents": 5_100,
+        "centicount": 200,
+        "maker_side": "yes",
+        "expiration_ts": (exchange.now() + timedelta(hours=1)).isoformat(),
+    }
+    path = "/communications/block-trade-proposals"
+    proposal_id = asker.post(path, proposal)["block_trade_proposal_id"]
+    maker.post(f"{path}/{proposal_id}/accept")
 
 
 def finish(exchange: RunningExchange, tickers: list[str], followers: list[Follower]) -> None:
