@@ -27,6 +27,8 @@ _TRAILER: Final = re.compile(rb"10=\d{3}\x01")
 _TRAILER_LENGTH: Final = 7
 _ANY_TRAILER: Final = re.compile(rb"\x0110=[^\x01]{0,8}\x01")
 _NEXT_START: Final = re.compile(rb"\x01(?=8=FIX)")
+_LONGEST_MARK: Final = 16
+"""Bytes of the longest of the last two."""
 
 
 class Garbled(Exception):
@@ -208,17 +210,21 @@ def _without_tags(fields: list[list[str]]) -> tuple[list[list[str]], dict[str, s
 
 
 class Framer:
-    """Cuts frames out of the bytes of one connection; holds at most two messages' worth.
+    """Cuts frames out of the bytes of one connection; holds at most one message's worth.
 
     What is garbled is skipped up to its CheckSum or the next BeginString, so that one bad message
     does not take the next one with it.
     """
 
-    __slots__ = ("_buffer", "_largest")
+    __slots__ = ("_buffer", "_largest", "_searched", "_skipped")
 
     def __init__(self, largest: int = LARGEST_MESSAGE) -> None:
         self._buffer = b""
         self._largest = largest
+        self._searched = 0
+        """How far the buffer was searched for a message that follows an unfinished one."""
+        self._skipped = 0
+        """Bytes that were dropped since the last message."""
 
     @property
     def waiting_bytes(self) -> int:
@@ -226,7 +232,10 @@ class Framer:
         return len(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yields every whole frame; garbled pieces are dropped. Raises ``Overflow``."""
+        """Yields every whole frame; garbled pieces are dropped.
+
+        Raises ``Overflow`` after twice the longest message without any.
+        """
         buffer = self._buffer + data if self._buffer else data
         place = 0
         try:
@@ -234,12 +243,17 @@ class Framer:
                 frame, following = self._next(buffer, place)
                 if following == place:
                     break
+                if frame is None:
+                    self._skipped += following - place
+                else:
+                    self._skipped = 0
                 place = following
+                self._searched = 0
                 if frame is not None:
                     yield frame
         finally:
             self._buffer = buffer[place:]
-        if len(self._buffer) > 2 * self._largest:
+        if self._skipped > 2 * self._largest:
             raise Overflow
 
     def _next(self, buffer: bytes, place: int) -> tuple[bytes | None, int]:
@@ -258,9 +272,10 @@ class Framer:
                 return buffer[place : trailer + _TRAILER_LENGTH], trailer + _TRAILER_LENGTH
             return None, self._skip(buffer, place)
         # A length that is too large would swallow the messages that follow.
-        following = _NEXT_START.search(buffer, start.end())
+        following = _NEXT_START.search(buffer, max(start.end(), place + self._searched))
         if following is not None:
             return None, following.end()
+        self._searched = max(0, len(buffer) - place - _LONGEST_MARK)
         return None, place
 
     def _skip(self, buffer: bytes, place: int) -> int:
@@ -271,8 +286,8 @@ class Framer:
             return end.end()
         if following is not None:
             return following.end()
-        # Nothing to hold on to: keep as much as might be the beginning of a trailer.
-        return max(place, len(buffer) - 16) if len(buffer) - place > self._largest else place
+        # Nothing to hold on to yet: keep as much as might be the beginning of it.
+        return max(place, len(buffer) - _LONGEST_MARK)
 
 
 # --- writing -------------------------------------------------------------------------------------

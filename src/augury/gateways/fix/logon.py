@@ -13,7 +13,6 @@ from augury.gateways.fix.session import NANOS, LogonOptions
 from augury.gateways.fix.validation import problem_of
 
 SHORTEST_HEARTBEAT: Final = 4
-LONGEST_HEARTBEAT: Final = 86_400
 DEFAULT_RETENTION_HOURS: Final = 24
 LONGEST_RETENTION_HOURS: Final = 72
 
@@ -51,7 +50,7 @@ def check_logon(
     if sending_ns is None or abs(now_ns - sending_ns) > tolerance_seconds * NANOS:
         raise LogonRefused("SENDING_TIME_ACCURACY")
     _check_signature(message, authenticator, key_text)
-    options = _options(message, kind, min(heartbeat, LONGEST_HEARTBEAT))
+    options = _options(message, kind, heartbeat)
     if not kind.retransmission and not options.reset:
         raise LogonRefused("RESET_SEQ_NUM_REQUIRED")
     if options.listener:

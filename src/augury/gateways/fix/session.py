@@ -262,12 +262,15 @@ class Session:
         self.awaited_through = 0
         now_ns = self._clock()
         self.last_received_ns = self.last_sent_ns = now_ns
+        number = message.sequence
+        if options.reset and number != 1:
+            self._fail(f"MsgSeqNum must be 1 with ResetSeqNumFlag, not {number}")
+            return False
         if options.reset:
             self.next_in = self.next_out = 1
             self.purged_through = 0
             self._out.restarted(self)
-        number = message.sequence
-        if number < self.next_in or (number > self.next_in and (options.reset or not self.retains)):
+        if number < self.next_in or (number > self.next_in and not self.retains):
             self._fail(self._wrong_number(number))
             return False
         fields = [(98, "0"), (108, str(options.heartbeat_seconds))]

@@ -124,7 +124,7 @@ class FixStore:
         self._position = (0, 0)
         self._stored_position = 0
         self._committing = False
-        self._failing = False
+        self.is_failing = False
         self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="augury-fix-store")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -255,17 +255,17 @@ class FixStore:
     def _committed(self, batch: _Batch, done: "asyncio.Future[None]") -> None:
         error = None if done.cancelled() else done.exception()
         if error is not None or done.cancelled():
-            if not self._failing:
+            if not self.is_failing:
                 logger.error("FIX messages cannot be stored and have to wait: %s", error)
-            self._failing = True
+            self.is_failing = True
             assert self._loop is not None
             if self._closed:
                 self._finish()
             else:
                 self._loop.call_later(RETRY_SECONDS, self._commit, batch)
             return
-        if self._failing:
-            self._failing = False
+        if self.is_failing:
+            self.is_failing = False
             logger.warning("FIX messages are stored again")
         if batch.place is not None:
             self._stored_position = max(self._stored_position, batch.place[0])
