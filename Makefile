@@ -29,7 +29,7 @@ endif
 .DEFAULT_GOAL := help
 # The steps of setup share one environment and pip is not safe to run twice in it.
 .NOTPARALLEL:
-.PHONY: help setup setup-dev test-programs compile clean-compiled demo serve check check-format check-lint check-types check-imports format test sim fuzz fuzz-api soak bench lock clean
+.PHONY: help setup setup-dev test-programs compile clean-compiled demo serve check check-format check-lint check-types check-imports format test sim fuzz fuzz-api kills soak guarantees audit-dependencies bench lock clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -115,13 +115,26 @@ fuzz-api: setup-dev  ## Send the trading API what its document allows and what n
 fuzz: SECONDS ?= 60
 fuzz: setup-dev  ## Fuzz everything that reads bytes; SECONDS=n per target, TARGET=name.
 	nice -n 10 $(PY) -m tests.fuzzing $(TARGET) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	@$(PY) -m scripts.guarantees
+
+kills: KILLS ?= 1000
+kills: setup-dev  ## Kill the server KILLS times under load; nothing acknowledged may be lost.
+	AUGURY_KILLS=$(KILLS) AUGURY_RECORD=1 $(PY) -m pytest -n 0 tests/simulation/test_kill_server.py --timeout 0 $(ARGS)
+	@$(PY) -m scripts.guarantees
 
 soak: MINUTES ?= 60
 soak: setup-dev  ## Mixed load for an hour (MINUTES=n); fails when anything grows that is not the log's.
 	$(PY) -m scripts.soak --minutes $(MINUTES)
+	@$(PY) -m scripts.guarantees
 
 bench: setup-dev  ## Measure, print a table and write bench/results/latest.json.
 	$(PY) -m bench $(ARGS)
+
+guarantees:  ## Write docs/operate/guarantees.md with the figures of the latest sim, kills, fuzz and soak.
+	$(PY) -m scripts.guarantees
+
+audit-dependencies: setup-dev  ## Ask whether anything that the locks pin has a known hole; a notice when nobody can be asked.
+	$(PY) -m scripts.audit_dependencies
 
 # --- Housekeeping -------------------------------------------------------------------------------------------------
 

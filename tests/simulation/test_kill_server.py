@@ -21,12 +21,14 @@ from typing import Any
 import httpx
 import pytest
 
+from augury.app.auditing import audit_log
 from augury.app.data_directory import log_path
 from augury.codec.text import parse_dollars
 from augury.core.snapshot import state_hash
 from augury.log.sqlite import SqliteLog
 from augury.sequencer.recovery import recover
 from augury.testing import Member, RunningExchange, running_exchange
+from scripts.results import record
 
 KILLS = int(os.environ.get("AUGURY_KILLS", "200"))
 KILLED_WHILE_STARTING = KILLS // 10
@@ -248,4 +250,17 @@ async def test_everything_acknowledged_survives_every_kill(tmp_path: Path, seed:
         assert exchange.operator.get("state-hash") == digest
         print(f"{KILLS} kills, {traders.memory.acknowledged} acknowledgements", file=sys.stderr)
         assert traders.memory.acknowledged > 10 * KILLS
+        findings = audit_log(log_path(tmp_path / "data"))
+        assert findings.difference is None, str(findings.difference)
+        if os.environ.get("AUGURY_RECORD"):
+            record(
+                "kills",
+                {
+                    "kills": KILLS,
+                    "of them while starting": KILLED_WHILE_STARTING,
+                    "acknowledgements": traders.memory.acknowledged,
+                    "lost": 0,
+                    "fills audited": findings.fills,
+                },
+            )
         assert parse_dollars(exchange.operator.get("ledger")["totals"]["escrow"]) > 0
