@@ -138,10 +138,10 @@ async def accept(services: Services, request: Request) -> None:
     body = request.read(ACCEPT_BLOCK_TRADE)
     proposal_id = parse_id(KIND, request.path_values[0])
     proposal = services.state.block_proposals.get(proposal_id or 0)
-    if proposal_id is None or proposal is None:
-        raise not_found("block trade proposal")
-    if request.only_subaccount >= 0 and not (
-        _is_own(request, proposal.buyer) or _is_own(request, proposal.seller)
+    if (
+        proposal_id is None
+        or proposal is None
+        or not (_is_own(request, proposal.buyer) or _is_own(request, proposal.seller))
     ):
         raise not_found("block trade proposal")
     subaccount = chosen_account(services, request, body.subaccount, body.subtrader_id, default=-1)

@@ -271,7 +271,13 @@ async def create_quote(services: Services, request: Request) -> CreateQuoteRespo
 async def delete_quote(services: Services, request: Request) -> None:
     quote_id = await _quote_id(services, request)
     _check_key(services, request, quote_id)
-    await services.submit(DeleteQuote(request.member_id, quote_id))
+    try:
+        await services.submit(DeleteQuote(request.member_id, quote_id))
+    except ApiError as error:
+        if error.code != rejections.NOT_FOUND:
+            raise
+        # In the words for a quote that never was: nobody learns that somebody else's exists.
+        raise not_found("quote") from None
 
 
 async def accept_quote(services: Services, request: Request) -> None:
