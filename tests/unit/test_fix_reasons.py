@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from augury.core import rejections
-from augury.gateways.fix.fields import FIELDS
 from augury.gateways.fix import reasons
+from augury.gateways.fix.fields import FIELDS
 from augury.gateways.fix.reasons import change_refusal, end_text, order_refusal, text_of
 
 ALL_CODES = sorted(
@@ -82,6 +82,8 @@ def test_a_refused_change(code: str, text: str, number: int) -> None:
         ("fill_or_kill", "FOK_INSUFFICIENT_VOLUME"),
         ("reduce_only", "EXCEEDED_SELL_POSITION_FLOOR"),
         ("member_suspended", "MEMBER_SUSPENDED"),
+        ("insufficient_balance", "INSUFFICIENT_BALANCE"),
+        ("TAKER_CANCEL_FOR_SELF_TRADE_PREVENTION", "TAKER_CANCEL_FOR_SELF_TRADE_PREVENTION"),
     ],
 )
 def test_the_end_of_an_order(reason: str, text: str) -> None:

@@ -150,6 +150,7 @@ def test_reports_of_sizes_and_average_prices(floor: Floor) -> None:
             "rejected a1 11 ORDER_GROUP_NOT_FOUND",
         ),
         ("|D|11=a1|38=1|40=2|44=41|54=1|55=NOSUCH", "rejected a1 1 MARKET_NOT_FOUND"),
+        (f"|D|11=a1|38=1|40=2|44=41|54=1|55={'X' * 201}", "rejected a1 1 MARKET_NOT_FOUND"),
         ("|D|11=a1|38=1|40=1|44=41|54=1|55={market}", "malformed 5 tag 40"),
         ("|D|11=a 1|38=1|40=2|44=41|54=1|55={market}", "malformed 5 tag 11"),
         ("|D|11=a1|38=1|40=2|54=1|55={market}", "malformed 1 tag 44"),

@@ -214,6 +214,30 @@ def test_orders_end_with_the_connection_where_the_client_asked_for_it(
     assert stays.quiet() == []
 
 
+def test_a_lost_connection_in_a_pause_costs_its_orders_when_the_pause_ends(
+    exchange: RunningExchange, floor: Floor
+) -> None:
+    maya = floor.member("maya")
+    floor.join("maya", t21011="Y", t8013="Y")
+    floor.play("maya: buy 1 @ 41 a1 -> new a1 [0/1]")
+    exchange.operator.post("exchange", "pause")
+    floor.traders.pop("maya").client.close()
+    # The key is free again in the middle of the pause, and the order is still there.
+    back = wait_until(lambda: log_on_again(floor))
+    assert back is not None
+    assert back.quiet() == []
+    assert len(maya.get("/portfolio/orders", status="resting")["orders"]) == 1
+    exchange.operator.post("exchange", "resume")
+    assert say(back.hear()) == "canceled a1 [0/0]"
+
+
+def log_on_again(floor: Floor) -> Trader | None:
+    try:
+        return floor.join("maya", t21011="Y")
+    except AssertionError:
+        return None
+
+
 def test_a_stream_shows_what_fix_does(floor: Floor) -> None:
     table = """
         maya: buy 4 @ 41 a1  -> new a1 [0/4]

@@ -31,6 +31,9 @@ GOOD_TILL_DATE: Final = "6"
 LATEST_NS: Final = 9_000_000_000_000_000_000
 """In the 23rd century; later times do not fit into the log and mean the same."""
 
+LONGEST_TICKER: Final = 200
+"""What cannot be a ticker at all is not worth a record of the log."""
+
 NO_GROUP: Final = -1
 """Stands for a group that cannot exist, so that the core refuses it where it would any other."""
 
@@ -104,6 +107,7 @@ def place_order(session: Session, message: Message, member: Member, now_ns: int)
     if 117 in message or 21023 in message or message.get(100) not in (None, "0"):
         # Quotes are accepted with AcceptQuote, and there is one exchange.
         raise Refused(reasons.INVALID_ORDER, reasons.UNSUPPORTED)
+    check_ticker(message.get(55) or "")
     subaccount = own_account(session, message, member)
     cost = message.get(21009)
     max_cost = 0
@@ -138,6 +142,13 @@ def place_order(session: Session, message: Message, member: Member, now_ns: int)
         message.is_yes(21006),
         origin_of(session),
     )
+
+
+def check_ticker(ticker: str) -> None:
+    """Raises ``Refused``."""
+    if len(ticker) > LONGEST_TICKER:
+        text, code = reasons.order_refusal(rejections.MARKET_NOT_FOUND)
+        raise Refused(text, code)
 
 
 def price_of(session: Session, message: Message) -> int:

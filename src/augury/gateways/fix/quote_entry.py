@@ -23,7 +23,14 @@ from augury.core.events import ComboLookedUp
 from augury.core.state import Exchange, Member, Quote, Rfq
 from augury.gateways.fix import reasons, values
 from augury.gateways.fix.codec import Entry, Message
-from augury.gateways.fix.orders import Malformed, Refused, may_see, origin_of, own_account
+from augury.gateways.fix.orders import (
+    Malformed,
+    Refused,
+    check_ticker,
+    may_see,
+    origin_of,
+    own_account,
+)
 from augury.gateways.fix.quotes import REJECTED, QuoteReports
 from augury.gateways.fix.reports import Fields
 from augury.gateways.fix.session import CONDITIONALLY_REQUIRED_FIELD_MISSING, Session
@@ -42,6 +49,7 @@ INVALID_QUOTE: Final = "INVALID_QUOTE"
 
 VALUE_IS_INCORRECT: Final = 5
 MOST_LEGS: Final = 100
+LONGEST_NAME: Final = 64
 
 
 class QuoteEntry:
@@ -78,6 +86,8 @@ class QuoteEntry:
     async def _quote(self, session: Session, message: Message) -> None:
         member = self._member(session)
         name = message.get(117) or ""
+        if len(name) > LONGEST_NAME:
+            raise Malformed(VALUE_IS_INCORRECT, 117, "QuoteID is limited to 64 characters")
         known = self._quotes.quote_of(self._state, member, name) is not None
         if message.is_possible_duplicate and (known or self._quotes.why_over(member, name)):
             # It came again after a crash; what became of it is told from the log.
@@ -219,9 +229,12 @@ class QuoteEntry:
         if collection is None:
             if ticker is None:
                 raise Malformed(1, 55, "Symbol or the legs of a combination are required")
+            check_ticker(ticker)
             return ticker, False
         if not 0 < len(legs) <= MOST_LEGS:
             raise Malformed(VALUE_IS_INCORRECT, 20181, "a combination has 1 to 100 legs")
+        for name in (collection, *(leg.get(tag) or "" for leg in legs for tag in (20182, 20183))):
+            check_ticker(name)
         chosen = tuple(
             (leg.get(20182) or "", leg.get(20183) or "", leg.get(20184) or "") for leg in legs
         )

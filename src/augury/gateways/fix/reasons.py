@@ -96,6 +96,7 @@ _UNKNOWN_TO_THE_CORE: Final = {
 _ENDS: Final = {
     "fill_or_kill": FOK_INSUFFICIENT_VOLUME,
     "immediate_or_cancel": IMMEDIATE_OR_CANCELLED,
+    "insufficient_balance": INSUFFICIENT_BALANCE,
     "market_closed": "MARKET_ALREADY_CLOSED",
     "market_reactivated": "MARKET_INACTIVE",
     "member_suspended": "MEMBER_SUSPENDED",
@@ -131,4 +132,4 @@ def change_refusal(text: str) -> int:
 
 def end_text(reason: str) -> str:
     """The Text of an order's end, possibly empty."""
-    return _ENDS.get(reason, reason)
+    return _ENDS.get(reason, reason.upper())
