@@ -65,19 +65,31 @@ def schema(node: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def field_names(document: dict[str, Any], node: dict[str, Any], prefix: str = "") -> list[str]:
-    """Every field inside ``node`` as a dotted path; ``[]`` stands for the items of a list."""
+def fact(document: dict[str, Any], path: str, node: dict[str, Any], required: bool) -> list[Any]:
+    """One parameter or field: path, type, whether it is required, its values where they are few."""
+    nullable = bool(node.get("nullable"))
     node = resolve(document, node)
     for part in node.get("allOf", ()):
-        return field_names(document, part, prefix)
+        nullable = nullable or bool(node.get("nullable"))
+        node = resolve(document, part)
+    values = node.get("enum") or resolve(document, node.get("items", {})).get("enum", [])
+    kind = node.get("type", "object") + ("?" if nullable or node.get("nullable") else "")
+    return [path, kind, required, values]
+
+
+def fields(document: dict[str, Any], node: dict[str, Any], prefix: str = "") -> list[list[Any]]:
+    """Every field inside ``node`` with a dotted path; ``[]`` stands for the items of a list."""
+    node = resolve(document, node)
+    for part in node.get("allOf", ()):
+        return fields(document, part, prefix)
     if node.get("type") == "array":
-        return field_names(document, node.get("items", {}), prefix + "[]")
-    names = []
+        return fields(document, node.get("items", {}), prefix + "[]")
+    found = []
     for name, part in node.get("properties", {}).items():
         path = f"{prefix}.{name}" if prefix else name
-        names.append(path)
-        names.extend(field_names(document, part, path))
-    return names
+        found.append(fact(document, path, part, name in node.get("required", ())))
+        found.extend(fields(document, part, path))
+    return found
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
@@ -114,11 +126,11 @@ def main(source: Path) -> None:
                 "path": path,
                 "signed": bool(operation.get("security")),
                 "parameters": [
-                    resolve(document, parameter)["name"]
-                    for parameter in operation.get("parameters", ())
-                    if resolve(document, parameter)["in"] == "query"
+                    fact(document, one["name"], one["schema"], bool(one.get("required")))
+                    for one in (resolve(document, row) for row in operation.get("parameters", ()))
+                    if one["in"] == "query"
                 ],
-                "request_fields": field_names(document, body.get("schema", {})),
+                "request_fields": fields(document, body.get("schema", {})),
                 "answer_fields": [],
             }
             by_status = answers.setdefault(operation["operationId"], {})
@@ -129,7 +141,7 @@ def main(source: Path) -> None:
                 answer = content.get("application/json", {}).get("schema")
                 by_status[str(status)] = None if answer is None else schema(answer)
                 if answer is not None:
-                    entry["answer_fields"] = field_names(document, answer)
+                    entry["answer_fields"] = fields(document, answer)
             operations.append(entry)
     operations.sort(key=lambda entry: (entry["path"], entry["method"]))
     version = document["info"]["version"]

@@ -126,7 +126,7 @@ def _look_around(story: Story) -> None:
     story.exchange.do(c.PutDocument("live_data", LAUNCH, details))
     ask("GetLiveData", type="launch", milestone_id=LAUNCH)
     ask("GetLiveDataOfMilestone", milestone_id=LAUNCH)
-    ask("GetLiveDatas", query={"milestone_ids": LAUNCH})
+    ask("GetLiveDatas", query={"milestone_ids": [LAUNCH]})
 
 
 def _trade(story: Story) -> None:

@@ -63,10 +63,10 @@ def coverage(
         Path | None, typer.Option(help="Write the page to this file instead.")
     ] = None,
 ) -> None:
-    """Which operations of the trading API are there."""
+    """Compare the trading API with its specification, operation by operation, field by field."""
     from dataclasses import asdict
 
-    from augury.gateways.rest.coverage import WORKS, coverage_page
+    from augury.gateways.rest.coverage import counted, coverage_page, differences, introduction
     from augury.gateways.rest.coverage import coverage as rows_of
 
     if markdown is not None:
@@ -76,8 +76,16 @@ def coverage(
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    print_table(("method", "path", "status"), [(row.method, row.path, row.status) for row in rows])
-    say(f"{sum(row.status == WORKS for row in rows)} of {len(rows)} operations work")
+    print_table(
+        ("method", "path", "status", "parameters", "request", "answer"),
+        [
+            (row.method, row.path, row.status, *(counted(part) for _, part in row.parts))
+            for row in rows
+        ],
+    )
+    for name, place, text in differences(rows):
+        say(f"{name}, {place}: {text.replace('`', '')}")
+    say(introduction(rows)[0])
 
 
 application.command("serve")(serve_commands.serve)

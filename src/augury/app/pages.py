@@ -1,10 +1,17 @@
 """The small pages at ``/`` and ``/coverage``: what runs here and where to go from here."""
 
+import re
 from functools import lru_cache
 from html import escape
 
 from augury import __version__
-from augury.gateways.rest.coverage import WORKS, coverage
+from augury.gateways.rest.coverage import (
+    WORKS,
+    counted,
+    coverage,
+    differences,
+    introduction,
+)
 
 _LINKS = (
     ("/trade-api/v2/exchange/status", "Exchange status", "the trading API answers here"),
@@ -59,22 +66,38 @@ The money in it is whatever its operator says it is.</p>""",
 
 @lru_cache(maxsize=1)
 def coverage_html() -> str:
-    """Every operation of the specification, and whether it is there."""
+    """Every operation of the specification, and what of it is there."""
     rows = coverage()
     there = sum(row.status == WORKS for row in rows)
     cells = []
     for row in rows:
-        absent = [*row.missing_parameters, *row.missing_request_fields, *row.missing_answer_fields]
-        note = ", ".join(absent) if row.status == WORKS else ""
         kind = "" if row.status == WORKS else ' class="missing"'
         cells.append(
             f"<tr{kind}><td>{row.method}</td><td><code>{escape(row.path)}</code></td>"
-            f"<td>{row.status}</td><td>{escape(note)}</td></tr>"
+            f'<td><a href="/docs#{row.id}">{row.id}</a></td><td>{row.status}</td>'
+            + "".join(f"<td>{counted(part)}</td>" for _, part in row.parts)
+            + "</tr>"
         )
-    return whole_page(
-        "Coverage",
-        f"""<h1>Coverage of the trading API</h1>
-<p>{there} of {len(rows)} operations work; the others answer 501. The last column names parts of
-an operation that are specified and not there.</p>
-<table>{"".join(cells)}</table>""",
+    different = "".join(
+        f"<tr><td>{name}</td><td>{place}</td><td>{_code(text)}</td></tr>"
+        for name, place, text in differences(rows)
     )
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Coverage</title>
+{_HEAD}</head><body>
+<h1>Coverage of the trading API</h1>
+<p>{escape(introduction(rows)[0])}</p>
+<p>{there} of {len(rows)} operations work; others would answer 501. A cell such as 5/5 +2 says how
+many of the specified names are there, and how many more.</p>
+<div style="overflow-x: auto"><table>
+<tr><th>Method</th><th>Path</th><th>Operation</th><th>Status</th><th>Parameters</th><th>Request</th>
+<th>Answer</th></tr>{"".join(cells)}</table></div>
+<h2>Not as specified</h2>
+<div style="overflow-x: auto"><table>{different}</table></div>
+</body></html>
+"""
+
+
+def _code(text: str) -> str:
+    """Text with ``code`` in backquotes."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text, quote=False))

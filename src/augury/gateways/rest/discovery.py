@@ -76,7 +76,9 @@ TYPE: Final = parameters.text("type", "Only of this type.")
 RELATED_EVENT_TICKER: Final = parameters.text(
     "related_event_ticker", "Only milestones related to this event."
 )
-MILESTONE_IDS: Final = parameters.texts("milestone_ids", "Of these milestones.", maximum=100)
+MILESTONE_IDS: Final = parameters.texts(
+    "milestone_ids", "Of these milestones.", maximum=100, repeated=True
+)
 PAGE_SIZE: Final = parameters.integer(
     "page_size", "How many rows one page has at most.", minimum=1, maximum=2000, default=100
 )

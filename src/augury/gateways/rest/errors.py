@@ -6,6 +6,7 @@ Owns the shape of error bodies and the way from a rejection of the core to an HT
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from augury.core import rejections
 from augury.core.events import CommandRejected
@@ -24,8 +25,8 @@ class ErrorBody(msgspec.Struct, omit_defaults=True):
 
     code: str
     message: str
-    details: str | None = None
-    service: str | None = None
+    details: str | UnsetType = UNSET
+    service: str | UnsetType = UNSET
 
 
 class ErrorAnswer(msgspec.Struct, omit_defaults=True):
@@ -35,7 +36,7 @@ class ErrorAnswer(msgspec.Struct, omit_defaults=True):
     message: str
     details: str
     error: ErrorBody
-    service: str | None = None
+    service: str | UnsetType = UNSET
 
 
 class ApiError(Exception):
@@ -50,7 +51,7 @@ class ApiError(Exception):
 
     def body(self, profile: str) -> ErrorBody:
         """The error as it stands inside an answer, such as that of one item of a batch."""
-        service = None if profile == LATEST else SERVICE
+        service = UNSET if profile == LATEST else SERVICE
         return ErrorBody(self.code, self.message, self.details, service)
 
     def answer(self, profile: str) -> ErrorAnswer:

@@ -601,6 +601,19 @@ BUILT: Final[tuple[Operation, ...]] = (
 # fmt: on
 
 
+class SpecifiedField(msgspec.Struct, array_like=True):
+    """A parameter or a field. ``kind`` is its JSON type, with ``?`` where it may be null.
+
+    Fields inside others have dotted paths; ``[]`` stands for the items of a list. ``values`` are
+    all it can have, or nothing.
+    """
+
+    path: str
+    kind: str
+    required: bool
+    values: list[Any]
+
+
 class SpecifiedOperation(msgspec.Struct):
     """An operation of the specification: facts only, derived by a script."""
 
@@ -608,9 +621,9 @@ class SpecifiedOperation(msgspec.Struct):
     method: str
     path: str
     signed: bool
-    parameters: list[str]
-    request_fields: list[str]
-    answer_fields: list[str]
+    parameters: list[SpecifiedField]
+    request_fields: list[SpecifiedField]
+    answer_fields: list[SpecifiedField]
 
 
 class Specification(msgspec.Struct):

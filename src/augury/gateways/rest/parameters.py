@@ -141,9 +141,17 @@ def flag(name: str, description: str) -> Parameter[bool]:
 
 
 def texts(
-    name: str, description: str, *, maximum: int = 1000, required: bool = False
+    name: str,
+    description: str,
+    *,
+    maximum: int = 1000,
+    required: bool = False,
+    repeated: bool = False,
 ) -> Parameter[tuple[str, ...]]:
-    """Several texts without commas in them; duplicates count once."""
+    """Several texts without commas in them; duplicates count once.
+
+    Commas and repeated names are understood in any case; the document shows the usual way.
+    """
 
     def parse(values: Sequence[str]) -> tuple[str, ...]:
         parts = dict.fromkeys(
@@ -153,12 +161,15 @@ def texts(
             raise invalid(f"{name} takes at most {maximum} values")
         return tuple(parts)
 
+    schema: dict[str, Any] = {"type": "string"}
+    if repeated:
+        schema = {"type": "array", "items": schema, "maxItems": maximum}
     return Parameter(
         name,
         parse,
         (),
-        {"type": "string"},
-        f"{description} Comma-separated, or repeat the name.",
+        schema,
+        description if repeated else f"{description} Comma-separated, or repeat the name.",
         required=required,
     )
 
