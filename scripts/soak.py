@@ -43,8 +43,9 @@ WARM_UP = 0.25
 """The part of the run in which caches fill and nothing is judged."""
 
 BYTES_PER_RECORD = 700
-"""What a record may leave in memory: the client order id that stays taken, an order that rests, a
-share of a market that was settled, and of the lists that grow by doubling."""
+"""What a record may leave in memory: the client order id that stays taken (up to 100,000 for each
+member), entries of caches that are bounded but not full before some 100,000 records (ids, rows and
+names of closed orders), an order that rests, a share of a market that was settled."""
 
 FREE_MEGABYTES = 24
 """Growth that is noise: an allocator's arenas, a snapshot's echo."""

@@ -80,6 +80,15 @@ class House:
 
     def __init__(self, folder: str) -> None:
         self.gate: DirectGate = DirectGate()
+        # First of all, so that history knows every record.
+        self.history = History(f"sqlite:///{folder}/history.db")
+        assert self.history.open()
+        self.history.start()
+        queries = HistoryQueries(self.history.database)
+        statistics = MarketStats()
+        outcomes = Outcomes(0)
+        for listener in (self.history.feed, statistics.observe, outcomes.listen):
+            self.gate.listen(listener)
         for number in (1, 2):
             self.gate.must(c.CreateMember(f"m{number}@example.com"))
         for number in (1, 2):
@@ -97,14 +106,6 @@ class House:
         self.rfq = self.gate.state.sequence
         self.gate.must(c.CreateQuote(2, 0, self.rfq, 4_000, 5_000, True))
         self.quote = self.gate.state.sequence
-        self.history = History(f"sqlite:///{folder}/history.db")
-        assert self.history.open()
-        self.history.start()
-        queries = HistoryQueries(self.history.database)
-        statistics = MarketStats()
-        outcomes = Outcomes(0)
-        for listener in (self.history.feed, statistics.observe, outcomes.listen):
-            self.gate.listen(listener)
         authenticator = Trusting(self.gate)
         settings = RestSettings(rate_limits=False, history_wait_seconds=0.0)
         self.rest = RestGateway(
