@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -35,6 +35,9 @@ series:
           - ticker: KXRAIN-TODAY-NYC
             title: Will it rain in New York?
 """
+
+
+FIX_SESSIONS = ("KalshiNR", "KalshiDC", "KalshiRT", "KalshiPT", "KalshiRFQ")
 
 
 def command(*arguments: object) -> list[str]:
@@ -170,6 +173,35 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert code == 1
     assert f"cannot listen on 127.0.0.1:{port}" in complaint
     assert "Traceback" not in complaint
+
+
+def test_a_server_with_fix_says_where_and_whom_to_trust(tmp_path: Path) -> None:
+    serve = ["--port", 0, "--data", tmp_path / "d", "--fix", "--fix-port", 0]
+    with served(*serve) as server:
+        assert server.url
+        assert server.process.stdout is not None
+        lines = [server.process.stdout.readline() for _ in range(2)]
+        kinds = " ".join(rf"{kind} \d+,?" for kind in FIX_SESSIONS)
+        trust = re.escape(f"(TLS, clients trust {tmp_path / 'd' / 'tls' / 'ca.pem'})")
+        assert re.fullmatch(rf"FIX on 127\.0\.0\.1: {kinds} {trust}\n", lines[1]), lines
+
+
+def test_default_ports_of_fix_that_are_taken_cost_a_warning_and_not_the_start(
+    tmp_path: Path,
+) -> None:
+    with closing(socket.socket()) as holder:
+        # Whoever has the port, it is not free.
+        with suppress(OSError):
+            holder.bind(("127.0.0.1", 8230))
+            holder.listen()
+        with served("--port", 0, "--data", tmp_path / "d", "--fix") as server:
+            assert httpx.get(f"{server.url}/healthz").status_code == 200
+            server.process.terminate()
+            code, complaint = server.ended()
+    assert code == 0
+    warnings = [line for line in complaint.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1
+    assert "FIX is not served: cannot listen on 127.0.0.1:82" in warnings[0]
 
 
 def test_two_servers_do_not_share_a_directory(tmp_path: Path) -> None:

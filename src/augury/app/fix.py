@@ -67,6 +67,10 @@ class FixPart:
     def is_on(self) -> bool:
         return bool(self.ports)
 
+    def connected(self) -> int:
+        """Sessions with a client logged on."""
+        return self.gateway.connected_sessions if self.is_on else 0
+
     @property
     def port_numbers(self) -> dict[str, int]:
         """By TargetCompID; empty without FIX."""

@@ -117,6 +117,7 @@ class Metrics:
         self._gate = gate
         self._history_position = history_position
         self._streams = streams
+        self.fix_sessions: Callable[[], int] = lambda: 0
         self.garbage_pause_seconds = 0.0
         """The longest pause for garbage so far."""
         self._registry = CollectorRegistry(auto_describe=False)
@@ -135,6 +136,9 @@ class Metrics:
         yield from self.records.collect()
         yield from self._stream_figures()
         yield from self._gauges()
+        yield GaugeMetricFamily(
+            "augury_fix_sessions", "FIX sessions with a client logged on.", self.fix_sessions()
+        )
 
     def _stream_figures(self) -> Iterator[Metric]:
         streams, done = self._streams, self._streams.counters

@@ -293,6 +293,7 @@ class Server:
             self.fix.prepare(gate, self.log, authenticator, rest.limiter, self._closing)
         except FixStartError as error:
             raise StartError(str(error)) from None
+        self.metrics.fix_sessions = self.fix.connected
         self.snapshotter = Snapshotter(
             settings.data,
             lambda: gate.state.sequence,

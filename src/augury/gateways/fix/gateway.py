@@ -166,6 +166,10 @@ class FixGateway:
                 session.purged_through = 0
                 self.restarted(session)
 
+    @property
+    def connected_sessions(self) -> int:
+        return len(self._live)
+
     # --- connections -----------------------------------------------------------------------------
 
     def connected(self, connection: Connection) -> None:
