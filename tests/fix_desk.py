@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from augury.gateways.fix.codec import Message
+from augury.gateways.fix.validation import problem_of
 from augury.testing import Member, RunningExchange
 from augury.testing.exchange import shared_key_pair
 from tests.fix_harness import FixClient, connect
@@ -143,6 +144,8 @@ class Trader:
         message = self.client.next(*types)
         while message.type == "4":
             message = self.client.next(*types)
+        # What the exchange sends is held to the tables that it holds its clients to.
+        assert problem_of(message) is None, (problem_of(message), message)
         self.heard.append(message)
         return message
 

@@ -344,3 +344,21 @@ def test_a_restart_in_the_middle(tmp_path: Path) -> None:
         exchange.restart()
         maya = floor.rejoin("maya", t21011="Y")
         assert maya.quiet() == []
+
+
+def test_a_long_drop_copy_comes_whole(exchange: RunningExchange, floor: Floor) -> None:
+    """More than the store reads, and more than one cancel of many takes, at once."""
+    orders = 600
+    maya = floor.join("maya", t21011="Y")
+    for number in range(orders):
+        maya.do(f"buy 1 @ {1 + number % 40} a{number}")
+    news = [maya.hear() for _ in range(orders)]
+    maya.do("cancel all as q1")
+    assert say(maya.hear()) == "mass q1 done"
+    cancels = [maya.hear() for _ in range(orders)]
+    copy = floor.join(
+        "copy", "KalshiDC", member=another_key(exchange, floor.member("maya"), "read")
+    )
+    heard = resend(copy, news[0].get(17) or "")
+    assert heard[-1] == f"complete {2 * orders}"
+    assert ids_of(copy.heard) == ids_of(news + cancels)
