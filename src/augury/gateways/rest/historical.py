@@ -52,7 +52,7 @@ from augury.gateways.rest.parameters import (
 from augury.gateways.rest.portfolio import FILLS_LIMIT, POSITIONS_LIMIT, fill_row, settled_position
 from augury.gateways.rest.request import Request, Services
 from augury.gateways.rest.statements_answers import GetHistoricalCutoffResponse
-from augury.projections.rows import CandleRow
+from augury.projections.rows import CandleRow, SettlementRow
 
 EVENT_TICKER: Final = text("event_ticker", "Only this event.")
 MVE_FILTER: Final = choice("mve_filter", ("exclude",), "Leave out combinations.")
@@ -283,8 +283,7 @@ async def get_orders(services: Services, request: Request) -> GetOrdersResponse:
 async def get_positions(services: Services, request: Request) -> GetPositionsResponse:
     """Settled positions of one subaccount, newest settled first.
 
-    An event is archived as a whole, once all its markets were settled before the cutoff. A page
-    may therefore hold less than its limit and still not be the last.
+    An event is archived as a whole, once all its markets were settled before the cutoff.
     """
     page = request.value(POSITIONS_LIMIT)
     ticker, event_ticker = request.value(TICKER), request.value(EVENT_TICKER)
@@ -294,26 +293,32 @@ async def get_positions(services: Services, request: Request) -> GetPositionsRes
     if not settled_before:
         return GetPositionsResponse([], [], "")
     await services.catch_up()
-    rows = await services.queries.settlements(
-        request.member_id,
-        limit=page + 1,
-        before_id=0 if position is None else position[0],
-        subaccount=subaccount,
-        market_ticker=ticker,
-        event_tickers=(event_ticker,) if event_ticker else (),
-        max_ns=settled_before,
-    )
+    archived: dict[str, bool] = {}
+    found: list[SettlementRow] = []
+    before_id = 0 if position is None else position[0]
+    more = True
+    while more and len(found) <= page:
+        rows = await services.queries.settlements(
+            request.member_id,
+            limit=page + 1,
+            before_id=before_id,
+            subaccount=subaccount,
+            market_ticker=ticker,
+            event_tickers=(event_ticker,) if event_ticker else (),
+            max_ns=settled_before,
+        )
+        for row in rows:
+            before_id = row.settlement_id
+            if row.event_ticker not in archived:
+                archived[row.event_ticker] = _is_settled(services, row.event_ticker, settled_before)
+            if archived[row.event_ticker]:
+                found.append(row)
+        more = len(rows) > page
     cursor = ""
-    if len(rows) > page:
-        del rows[page:]
-        cursor = services.next_cursor(request, (rows[-1].settlement_id,))
-    archived = {
-        name: _is_settled(services, name, settled_before)
-        for name in {row.event_ticker for row in rows}
-    }
-    return GetPositionsResponse(
-        [settled_position(row) for row in rows if archived[row.event_ticker]], [], cursor
-    )
+    if len(found) > page:
+        del found[page:]
+        cursor = services.next_cursor(request, (found[-1].settlement_id,))
+    return GetPositionsResponse([settled_position(row) for row in found], [], cursor)
 
 
 def _is_settled(services: Services, event_ticker: str, before_ns: int) -> bool:

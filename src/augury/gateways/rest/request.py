@@ -29,7 +29,7 @@ from augury.projections.queries import HistoryQueries
 
 T = TypeVar("T")
 
-_NOT_FILTERS = frozenset({"cursor", "limit"})
+_NOT_FILTERS = frozenset({"cursor", "limit", "page_size"})
 
 
 class Request:
