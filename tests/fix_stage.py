@@ -10,6 +10,7 @@ The lines of a script, fields written with ``|``:
     app TYPE                  the application gets this message
     send TYPE 55=x            the application sends
     wait 12                   seconds pass
+    purged 3                  messages up to this number are kept no longer
     away / back 34=7|141=N    the connection is lost / a new one logs on
     nothing, open, closed     nothing else leaves; the connection stands, or does not
     expects 5                 the number that the session expects next
@@ -199,6 +200,8 @@ def _play_line(stage: Stage, line: str) -> None:
         stage.session.log_out(rest)
     elif word == "wait":
         stage.wait(int(rest))
+    elif word == "purged":
+        stage.session.purged_through = int(rest)
     elif word == "away":
         stage.session.lost()
     elif word == "back":

@@ -204,6 +204,56 @@ def _probe(client: FixClient, text: str) -> bytes:
     return frame("1", number, client.sender, client.target, now, f"112={text}\x01")
 
 
+def test_a_replay_and_what_happens_meanwhile_do_not_mix(
+    exchange: RunningExchange, member: Member
+) -> None:
+    ticker = exchange.list_market()
+    with connect(exchange, member, "KalshiRT") as client:
+        assert client.log_on(t21011="Y").type == "A"
+        for round_number in range(3):
+            for number in range(10):
+                client.send("D", ORDER.format(f"{round_number}-{number}", ticker))
+            client.send("2", "7=1|16=0")
+        while len({m.get(37) for m in client.received if m.type == "8"}) < 30:
+            client.next()
+        client.send("1", "112=end")
+        while client.next().get(112) != "end":
+            pass
+        fresh = [m.sequence for m in client.received if not m.is_possible_duplicate]
+        again = [m for m in client.received if m.is_possible_duplicate]
+    # New messages come in their order, and none of them twice; what is sent again says so.
+    assert fresh == sorted(set(fresh))
+    reports = {m.sequence: m.get(37) for m in client.received if m.type == "8"}
+    assert len(set(reports.values())) == len(reports) == 30
+    for message in again:
+        assert message.get(122) is not None
+        if message.type == "8":
+            assert message.get(37) == reports[message.sequence]
+    numbers = set(fresh)
+    for message in again:
+        end = int(message.get(36) or 0) or message.sequence + 1
+        numbers.update(range(message.sequence, end))
+    assert numbers == set(range(1, max(numbers) + 1))
+
+
+def test_a_session_that_may_keep_its_orders_keeps_them(exchange: RunningExchange) -> None:
+    member = exchange.add_member()
+    ticker = exchange.list_market()
+    for name, wish, left in (("a", "N", 1), ("b", "Y", 0), ("c", None, 1)):
+        with connect(exchange, member) as client:
+            assert client.log_on(t8013=wish).type == "A"
+            client.send("D", ORDER.format(name, ticker))
+            while client.next("8").get(150) != "0":
+                pass
+        # The next Logon of the key waits for what the last connection leaves behind.
+        with connect(exchange, member, "KalshiPT") as witness:
+            assert witness.log_on().type == "A"
+        rows = member.get("/portfolio/orders", status="resting")["orders"]
+        assert len(rows) == left
+        for row in rows:
+            member.delete(f"/portfolio/orders/{row['order_id']}")
+
+
 def test_tls_is_what_is_spoken_unless_asked_otherwise() -> None:
     with running_exchange(fix=True) as exchange:
         member = exchange.add_member()

@@ -230,9 +230,9 @@ class FixGateway:
             # Should the process end now, the next one has to know what it owes to this client.
             connection.hold()
         connection.accepted = session.log_on(message, options)
+        if connection.accepted:
+            self._arm(session)
         if must_be_stored:
-            if options.cancel_on_disconnect and connection.accepted:
-                self._armed.add((session.kind, key_id))
             self._note(session)
             self._store.when_stored(connection.release)
         if connection.accepted:
@@ -241,6 +241,17 @@ class FixGateway:
                 extra={"session": session.kind.comp_id, "api_key": session.comp_id},
             )
             self._application.logged_on(session)
+
+    def _arm(self, session: Session) -> None:
+        """Note whether the session's orders are to end with its connection; what an earlier
+        connection wished, and could not have in a pause, is no longer asked for."""
+        place = (session.kind, session.principal.api_key_id)
+        if session.options.cancel_on_disconnect:
+            self._armed.add(place)
+        elif place in self._armed:
+            self._armed.discard(place)
+            if not session.retains:
+                self._forget(session)
 
     async def _later(self, connection: Connection, departing: "asyncio.Task[None]") -> None:
         await asyncio.wait([departing])
@@ -293,7 +304,7 @@ class FixGateway:
             await self._application.disconnected(session, clean)
         except Unavailable as problem:
             # It stays armed: the next start tries again.
-            logger.error("a FIX session's end could not be handled: %s", problem)
+            logger.warning("orders of a FIX session cannot be canceled now: %s", problem)
             return
         except Exception:
             logger.exception("a FIX session's end failed")
