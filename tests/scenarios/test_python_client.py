@@ -243,6 +243,22 @@ async def test_long_lists_are_asked_for_in_parts_and_can_change_at_any_time(
     assert subscription.market_tickers == tickers[1:]
 
 
+async def test_more_markets_than_may_be_named_at_once_take_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream_module, "MARKETS_PER_COMMAND", 2)
+    monkeypatch.setattr(stream_module, "PATIENCE", 0.3)
+    with running_exchange(
+        clock="real", maintenance=False, websocket_commands_per_second=5
+    ) as narrow:
+        tickers = [narrow.list_market() for _ in range(9)]
+        stream = narrow.add_member().stream(proxy=False)
+        async with listening(stream, tickers) as listener:
+            await listener.until(lambda: len(listener.of("orderbook_snapshot")) == len(tickers))
+            assert {event.msg["code"] for event in listener.of("error")} == {27}
+            assert not any(book.stale for book in listener.books.books.values())
+
+
 async def test_two_subscriptions_may_share_a_channel(
     exchange: RunningExchange, member: Member
 ) -> None:

@@ -19,6 +19,8 @@ from augury.client.recording import RecordingWriter
 from augury.client.rest import API_PATH, ApiError, Client, ConnectionFailed
 from augury.client.signing import Signer
 from augury.client.stream import (
+    MARKET_NOT_FOUND,
+    TOO_MANY_REQUESTS,
     Connected,
     Disconnected,
     Received,
@@ -31,6 +33,8 @@ from augury.client.stream import (
 ORDERBOOK: Final = "orderbook_delta"
 TICKER: Final = "ticker"
 LIFECYCLE: Final = "market_lifecycle_v2"
+LIFECYCLES: Final = frozenset({LIFECYCLE, "multivariate_market_lifecycle"})
+"""What tells of new markets; the second, of combos, only when it was asked for."""
 
 PUBLIC_CHANNELS: Final = (TICKER, "trade", LIFECYCLE)
 """What is recorded without a key when nothing is said."""
@@ -51,8 +55,6 @@ LISTED: Final = ("unopened", "open", "paused")
 
 REFUSED_PAUSE: Final = 5.0
 """Seconds before a handshake is tried again that was refused after it had worked before."""
-
-_MARKET_NOT_FOUND: Final = 16
 
 
 class RecorderRefused(Exception):
@@ -225,7 +227,7 @@ class Recorder:
             self._taken.add(str(event.msg.get("channel")))
         elif event.type == "error":
             self._refused(event)
-        elif event.type == LIFECYCLE and self._options.markets is ALL:
+        elif event.type in LIFECYCLES and self._options.markets is ALL:
             ticker = event.msg.get("market_ticker")
             kind = event.msg.get("event_type")
             if isinstance(ticker, str) and ORDERBOOK in self.channels:
@@ -246,8 +248,10 @@ class Recorder:
         told = f"{channel}: the exchange answers error {code}, {text}"
         if market is not None:
             told += f" ({market})"
-        if code == _MARKET_NOT_FOUND and subscription.market_tickers:
+        if code == MARKET_NOT_FOUND and subscription.market_tickers:
             self._tell(f"{told}; recording the others")
+        elif code == TOO_MANY_REQUESTS:
+            self._tell(f"{told}; asking again")
         elif self._taken.isdisjoint(subscription.channels):
             raise RecorderRefused(told)
         else:

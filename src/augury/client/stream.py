@@ -25,6 +25,10 @@ MARKETS_PER_COMMAND = 1000
 """A command that names more is sent in parts, because servers bound the size of a message."""
 
 MARKET_NOT_FOUND = 16
+TOO_MANY_REQUESTS = 27
+
+PATIENCE = 1.0
+"""Seconds before a command is sent again that came too soon after others."""
 
 
 class Received(NamedTuple):
@@ -150,6 +154,8 @@ class Stream:
         self._socket: ClientConnection | None = None
         self._subscriptions: list[Subscription] = []
         self._asked: dict[int, _Asked] = {}
+        self._waiting: set[asyncio.Task[None]] = set()
+        """Commands that are sent again in a moment."""
         self._next_id = 0
 
     @property
@@ -246,6 +252,8 @@ class Stream:
             finally:
                 self._socket = None
                 self._asked.clear()
+                for task in self._waiting:
+                    task.cancel()
                 for subscription in self._subscriptions:
                     subscription.sids.clear()
             yield Disconnected(reason)
@@ -303,6 +311,14 @@ class Stream:
             if left and len(left) < len(named):
                 params = {**asked.params, "market_tickers": left}
                 await self._send_about(asked.subscription, asked.command, params)
+        elif event.type == "error" and event.msg.get("code") == TOO_MANY_REQUESTS:
+            task = asyncio.create_task(self._ask_later(asked))
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
+
+    async def _ask_later(self, asked: _Asked) -> None:
+        await asyncio.sleep(PATIENCE)
+        await self._send_about(*asked)
 
     def _forget_market(self, subscription: Subscription, ticker: Any) -> None:
         for tickers in (subscription.market_tickers, subscription.unasked):
