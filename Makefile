@@ -32,7 +32,7 @@ endif
 .PHONY: help setup setup-dev test-programs compile clean-compiled demo serve check check-format check-lint check-types check-imports format test sim fuzz fuzz-api kills soak guarantees audit-dependencies bench lock clean
 
 help:  ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- Building -----------------------------------------------------------------------------------------------------
 

@@ -32,8 +32,8 @@ def audit(
 ) -> None:
     """Recompute everybody's money from the log alone and compare; exit 1 at the first difference.
 
-    The recomputation shares no code with the exchange. It is slow on purpose: some ten thousand
-    records a second.
+    The recomputation shares no code with the exchange. It is slow on purpose: a thousand
+    records a second and more.
     """
     from augury.app.auditing import audit_log
     from augury.app.data_directory import log_path, snapshots_path

@@ -1,6 +1,8 @@
 """Fees and reserves: docs/rules.md "Money", written as fractions and sums over single orders."""
 
 from fractions import Fraction
+from functools import lru_cache
+from itertools import groupby
 from math import ceil, gcd
 
 from augury.audit.ledger import CENT, CONTRACT, DOLLAR, YES, Account, Books, Event, Fees, Market
@@ -9,6 +11,7 @@ STEP = 100
 """Trade fees are rounded up to $0.0001."""
 
 
+@lru_cache(maxsize=100_000)
 def trade_fee(fees: Fees, quantity: int, price: int, is_taker: bool) -> int:
     """Of one fill, rounded up; never more than the cheaper side of the contracts is worth."""
     rate = {
@@ -56,10 +59,8 @@ def _side_costs(account: Account, market: Market, direction: int) -> tuple[int, 
     closable = max(0, -direction * position.quantity) if position else 0
     first = everything = 0
     by_price = sorted(orders.values(), key=lambda order: -order.own_price)
-    while by_price:
-        own_price = by_price[0].own_price
-        level = [order for order in by_price if order.own_price == own_price]
-        by_price = by_price[len(level) :]
+    for own_price, same_price in groupby(by_price, key=lambda order: order.own_price):
+        level = list(same_price)
         lot_cost, fee = cost_of_a_lot(market, own_price)
         rounds = own_price * market.lot % account.member.precision != 0 or (
             fee > 0 and (account.member.precision > STEP or market.lot < CONTRACT)

@@ -114,7 +114,7 @@ class Group:
         return self.limit - sum(q for when, q in self.fills if when > time_ns - 15 * SECOND)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Fees:
     kind: str
     multiplier_ppm: int
