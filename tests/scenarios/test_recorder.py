@@ -317,6 +317,7 @@ def recorded(directory: Path) -> list[dict[str, Any]]:
     return [message.json for message in Recording(directory).messages()]
 
 
+@pytest.mark.serial
 async def test_all_markets_are_recorded_those_to_come_and_those_missed(
     tmp_path: Path,
 ) -> None:

@@ -320,7 +320,7 @@ async def test_a_peer_that_vanishes_without_a_word_is_dropped(
     """A stopped process: its system acknowledges everything and nobody answers, as when a machine
     is cut off behind a proxy. It can answer neither the Ping nor the Close."""
     member, _ = gate.add_member("trader@example.com")
-    settings = WebSocketSettings(ping_interval=0.1, idle_timeout=0.6, close_timeout=0.2)
+    settings = WebSocketSettings(ping_interval=0.2, idle_timeout=2, close_timeout=0.2)
     async with serve(gate, settings) as server, server.connect() as other:
         await other.subscribe("trade")
         peer = await asyncio.create_subprocess_exec(
@@ -333,7 +333,7 @@ async def test_a_peer_that_vanishes_without_a_word_is_dropped(
             peer.send_signal(signal.SIGSTOP)
             if trading:
                 make_noise(gate, member, 2000)
-            await until(lambda: server.gateway.connections == 1)
+            await until(lambda: server.gateway.connections == 1, seconds=20)
             assert server.gateway.subscriptions == 1
             # Who answers Pings stays.
             assert (await other.ask({"id": 2, "cmd": "list_subscriptions"}))["type"] == "ok"
