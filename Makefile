@@ -105,8 +105,9 @@ test-programs:
 test: setup-dev test-programs  ## Run every test.
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-sim: setup-dev  ## Run the simulation tests; SEED=... repeats one run.
-	$(PY) -m pytest tests/simulation $(ARGS)
+sim: SECONDS ?= 60
+sim: setup-dev  ## Simulate the exchange with faults: SECONDS=n of fresh seeds, or SEED=n KEEP=... again.
+	$(PY) -m augury.testing.simulation --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep $(KEEP)) $(ARGS)
 
 fuzz-api: TIMES ?= 20
 fuzz-api: setup-dev  ## Send the trading API what its document allows and what not; TIMES as much as the tests do.

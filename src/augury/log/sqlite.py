@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from augury.log.files import flush_directory, flush_file
+from augury.log.files import flush_directory, write_again
 from augury.log.head import Head, HeadState, read_head
 from augury.log.records import (
     GENESIS,
@@ -220,14 +220,14 @@ class SqliteLog:
             raise LogError(f"{self._path}: {error}") from error
 
     def _make_durable(self) -> None:
-        """Flush what was found, before anybody builds on it.
+        """Make sure of what was found, before anybody builds on it.
 
-        A process that was killed in the middle of a flush may leave a batch that is whole and yet
-        only in the machine's memory. It counts from now on, so it must survive what comes next.
+        A process that was killed in the middle of a flush, or after one that failed, may leave a
+        batch that is whole and yet only in the machine's memory. It counts from now on, so it must
+        survive what comes next. What is in the database itself was flushed before it was needed.
         """
         try:
-            flush_file(self._path.with_name(self._path.name + "-wal"))
-            flush_file(self._path)
+            write_again(self._path.with_name(self._path.name + "-wal"))
             flush_directory(self._path.parent)
         except OSError as error:
             raise LogError(f"{self._path}: {error.strerror}") from error

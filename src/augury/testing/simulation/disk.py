@@ -5,8 +5,8 @@ the disk remembers, for each file, what is durable and which writes still wait f
 the process is killed the files stay as they are; when the power fails, ``lose_power`` decides
 sector by sector which of the waiting writes arrived, and rewrites the files accordingly.
 
-``sqlite_vfs`` tells the disk of every operation of SQLite, ``flushes`` of every ``os.fsync``.
-Nothing here knows what the files mean.
+``sqlite_vfs`` tells the disk of every operation of SQLite, ``system_calls`` of what other code
+writes and flushes.
 """
 
 import contextlib
@@ -80,6 +80,7 @@ class Disk:
         self._files: dict[str, DiskFile] = {}
         self._deleted: dict[str, bytes] = {}
         """Files whose removal the directory may forget when the power fails."""
+        self._pwrite = os.pwrite
         self._heads: list[bytes] = []
         self._flushed_inodes: set[int] = set()
         self._flushed_names: set[str] = set()
@@ -155,7 +156,7 @@ class Disk:
         if file is not None and file.known_name:
             self._deleted[name] = bytes(file.durable)
 
-    def note_head(self) -> None:
+    def _note_head(self) -> None:
         """Remember the head file as it is: it is never flushed, so any of them may be found."""
         path = self.root / "log.head"
         if path.exists():
@@ -166,22 +167,20 @@ class Disk:
     def fsync(self, descriptor: int) -> None:
         """What ``os.fsync`` does on this disk."""
         found = os.fstat(descriptor)
-        known = self._with_inode(found.st_ino)
-        name = "snapshot"
-        if known is not None:
-            name = known.name
-        elif stat.S_ISDIR(found.st_mode):
-            name = "directory"
+        name = self._name_of_inode(found.st_ino)
+        if name is None:
+            return
         number = self.about_to(SYNC, name)
         if self.frozen:
             raise Crashed
+        known = self._files.get(name)
         if number:
             if known is not None:
                 self.sync_failed(known)
             raise OSError(number, os.strerror(number))
         if known is not None:
             self.synced(known)
-        elif name == "directory":
+        elif stat.S_ISDIR(found.st_mode):
             for file_name, file in self._files.items():
                 file.known_name = file.known_name or (self.root / file_name).exists()
             self._deleted.clear()
@@ -189,22 +188,42 @@ class Disk:
         else:
             self._flushed_inodes.add(found.st_ino)
 
-    def _with_inode(self, inode: int) -> DiskFile | None:
-        for name, file in self._files.items():
-            path = self.root / name
+    def pwrite(self, descriptor: int, data: bytes, offset: int) -> int:
+        """What ``os.pwrite`` does on this disk."""
+        name = self._name_of_inode(os.fstat(descriptor).st_ino)
+        if name is None:
+            return self._pwrite(descriptor, data, offset)
+        number = self.about_to(WRITE, name)
+        if number:
+            raise OSError(number, os.strerror(number))
+        written = self._pwrite(descriptor, data, offset)
+        known = self._files.get(name)
+        if known is not None:
+            self.wrote(known, offset, data[:written])
+        else:
+            self._note_head()
+        return written
+
+    def _name_of_inode(self, inode: int) -> str | None:
+        """The name of an open file or directory, None for one elsewhere."""
+        folder = self.root / "snapshots"
+        for path in (self.root, folder, *self.root.iterdir(), *self._snapshot_files()):
             if path.exists() and path.stat().st_ino == inode:
-                return file
+                return path.name if path.parent == self.root else "snapshot"
         return None
 
     @contextlib.contextmanager
-    def flushes(self) -> Iterator[None]:
-        """Within this block ``os.fsync`` is the disk's."""
-        real = os.fsync
+    def system_calls(self) -> Iterator[None]:
+        """Within this block ``os.fsync`` and ``os.pwrite`` are the disk's."""
+        fsync, pwrite = os.fsync, os.pwrite
+        self._pwrite = pwrite
         os.fsync = self.fsync  # type: ignore[assignment]
+        os.pwrite = self.pwrite  # type: ignore[assignment]
         try:
             yield
         finally:
-            os.fsync = real
+            os.fsync = fsync
+            os.pwrite = pwrite
 
     # --- crashes -----------------------------------------------------------------------------
 
@@ -275,7 +294,7 @@ class Disk:
         return bytes(content)
 
     def _lose_head(self) -> None:
-        self.note_head()
+        self._note_head()
         path = self.root / "log.head"
         if not self._heads:
             return

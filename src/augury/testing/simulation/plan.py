@@ -21,6 +21,7 @@ WEIGHTS: Final = {
     "power": 3,
     "stop": 2,
     "rot": 1,
+    "chain": 2,
     "disk": 6,
     "history": 2,
     "backup": 1,
@@ -29,10 +30,10 @@ WEIGHTS: Final = {
 }
 """How often each kind of action is drawn."""
 
-FAULTS: Final = ("disk", "history", "kill", "power", "rot", "clock")
+FAULTS: Final = ("disk", "history", "kill", "power", "rot", "chain", "clock")
 """Kinds that a calm plan leaves out."""
 
-LENGTH: Final = 150
+LENGTH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,9 @@ class _Layer:
         self.library.sqlite3_randomness(0, None)
         self.disk = None
 
+    def open_files(self) -> list[str]:
+        return [known.name for known, _ in self._files.values()]
+
     # --- the table of files ------------------------------------------------------------------
 
     def _open(self, vfs: int, path: int | None, file: int, flags: int, out: Any) -> int:
@@ -272,6 +275,11 @@ class _Layer:
 
 
 _layer: _Layer | None = None
+
+
+def open_files() -> list[str]:
+    """The names of the files on the disk that somebody still has open."""
+    return [] if _layer is None else _layer.open_files()
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ seed, so the same seed does the same again, to the last byte on the disk.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import shutil
 import sqlite3
@@ -20,6 +21,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from augury.app.auditing import audit, replayed
 from augury.app.data_directory import history_path, log_path, snapshots_path
 from augury.app.snapshotter import take_snapshot
 from augury.codec.snapshots import decode_state
@@ -50,8 +52,9 @@ from augury.testing.simulation.workload import Commands, Workload, foundation
 
 START_NS: Final = 1_760_000_000 * NANOS_PER_SECOND
 
-STEPS_AT_REST: Final = 200_000
-"""So many steps of the loop are enough for anything to come to rest."""
+STEPS_AT_REST: Final = 50_000
+SECONDS_AT_REST: Final = 900.0
+"""Enough steps of the loop, and enough simulated time, for anything to come to rest."""
 
 
 class Wrong(AssertionError):
@@ -159,6 +162,7 @@ class World:
             "power": self._power,
             "stop": self._stop,
             "rot": self._rot,
+            "chain": self._chain,
             "disk": self._disk,
             "history": self._history,
             "backup": self._backup,
@@ -230,9 +234,12 @@ class World:
     def _until(self, condition: Callable[[], bool], what: str) -> bool:
         """Run until ``condition`` holds; False when the process crashed on the way."""
         life = self.node
+        deadline = self.loop.time() + SECONDS_AT_REST
         for _ in range(STEPS_AT_REST):
             if condition():
                 return True
+            if self.loop.time() > deadline:
+                break
             self._step()
             if self.node is not life:
                 return False
@@ -260,24 +267,30 @@ class World:
                 self.loop.step()
             else:
                 raise Wrong("the exchange does not start")
-            if self.disk.frozen:
-                if task.done():
-                    task.exception()
-                self.figures.faults["crash while starting"] += 1
-                self.node = node
-                self._bury()
-                continue
-            error = task.exception()
-            if error is not None:
+            if not self.disk.frozen:
+                error = task.exception()
                 faulty = any(fault.until > self.loop.time() for fault in self.disk.faults)
-                if isinstance(error, LogError | RecoveryError) and faulty:
+                if error is not None:
+                    if not (faulty and isinstance(error, LogError | RecoveryError)):
+                        node.die()
+                        raise error
                     # A disk that fails may keep it from starting. Somebody repairs the disk.
                     self.figures.faults["no start on a failing disk"] += 1
                     self.disk.faults.clear()
-                    self.node = node
-                    self._bury()
-                    continue
-                raise error
+                failed = error is not None
+                del error
+            else:
+                self.figures.faults["crash while starting"] += 1
+                failed = True
+                if task.done():
+                    task.exception()
+            # What failed holds on to files, which must be closed before the next start.
+            del task
+            if failed:
+                self.node = node
+                del node
+                self._bury()
+                continue
             self.node = node
             if node.recovered_from:
                 self.figures.snapshots_used += 1
@@ -286,6 +299,8 @@ class World:
             assert state_hash(node.gate.state) == self.reference.hash(), "recovered another state"
             for replica in self.replicas:
                 assert replica.engine.state.sequence <= node.log.last_sequence
+            if node.gate.state.markets and self.chance.random() < 0.6:
+                self._connect(self.chance)
             again, self.unanswered = self.unanswered, []
             for commands in again:
                 if self.chance.random() < 0.7:
@@ -303,6 +318,13 @@ class World:
             self.figures.messages += watcher.messages
         self.watchers.clear()
         self.loop = SimulatedLoop(self.chance, self.loop.time())
+        if sqlite_vfs.open_files():
+            # Readers that an exception still holds. A process that ends takes them with it.
+            del node, lost
+            gc.collect()
+            left = sqlite_vfs.open_files()
+            if left:
+                raise Wrong(f"a process that has ended still has {left} open")
 
     def _bury(self) -> None:
         self._end_life(died=True)
@@ -426,24 +448,38 @@ class World:
         if chance.random() < 0.5:
             self.disk.crash_at = self.disk.operations + chance.randint(1, 25)
             return
-        self.figures.faults["killed"] += 1
         self._run(chance.randint(0, 12))
-        self.disk.freeze()
-        self._end_life(died=True)
-        self.complaints.found.clear()
-        self.disk.thaw()
+        self._kill_now()
         if chance.random() < 0.3:
             self.disk.crash_at = self.disk.operations + chance.randint(1, 60)
         self._start()
 
-    def _power(self, chance: Random, name: str) -> None:
-        self._run(chance.randint(0, 12))
+    def _kill_now(self) -> None:
+        self.figures.faults["killed"] += 1
         self.disk.freeze()
         self._end_life(died=True)
         self.complaints.found.clear()
-        self._lose_power()
         self.disk.thaw()
+
+    def _power(self, chance: Random, name: str) -> None:
+        self._run(chance.randint(0, 12))
+        self._kill_now()
+        self._lose_power()
         self._start()
+
+    def _chain(self, chance: Random, name: str) -> None:
+        """One misfortune after another: a flush fails, the process dies, and then the machine."""
+        self.disk.crash_at = 0
+        self.disk.faults = [Fault(SYNC, "log.sqlite-wal", self.loop.time() + 1.0, 1.0)]
+        self._members(chance, f"{name}a")
+        self._run(30)
+        self.disk.faults.clear()
+        self._kill_now()
+        self._start()
+        self._members(chance, f"{name}b")
+        self._run(chance.choice((0, 30)))
+        if chance.random() < 0.7:
+            self._power(chance, name)
 
     def _stop(self, chance: Random, name: str) -> None:
         """A graceful stop, after which the power may fail all the same."""
@@ -474,10 +510,7 @@ class World:
         """Damage on the disk, found at a start: everything is there again, or the start stops."""
         self.disk.faults.clear()
         self.disk.crash_at = 0
-        self.disk.freeze()
-        self._end_life(died=True)
-        self.complaints.found.clear()
-        self.disk.thaw()
+        self._kill_now()
         damaged = self.disk.rot(chance.choice(("log", "log", "snapshots", "history")))
         if damaged is None:
             self._start()
@@ -489,27 +522,30 @@ class World:
         if path.name.startswith("history"):
             # Its rows have no checksums, so it may say something wrong until it is made anew.
             self.history_rotten = True
+        if self._starts_after_all():
+            return
+        if not path.name.startswith("log"):
+            raise Wrong(f"damage in {path.name} kept the exchange from starting")
+        self.figures.refusals_to_start += 1
+        self._kill_now()
+        for file in list(self.data.iterdir()):
+            if file.is_file():
+                file.unlink()
+        for file, content in files.items():
+            file.write_bytes(content)
+        self.disk.forget()
+        self._start()
+
+    def _starts_after_all(self) -> bool:
+        """Whether the damage did no harm: then everything is there, also when it is read again."""
         try:
             self._start()
             node = self.node
             assert node is not None
-            # Whatever the damage was, it did no harm: reading all of it again must agree.
             assert sum(1 for _ in node.log.read()) == node.log.last_sequence
         except (LogError, RecoveryError):
-            if not path.name.startswith("log"):
-                raise
-            self.figures.refusals_to_start += 1
-            self.disk.freeze()
-            self._end_life(died=True)
-            self.complaints.found.clear()
-            self.disk.thaw()
-            for file in list(self.data.iterdir()):
-                if file.is_file():
-                    file.unlink()
-            for file, content in files.items():
-                file.write_bytes(content)
-            self.disk.forget()
-            self._start()
+            return False
+        return True
 
     # --- everything else that happens --------------------------------------------------------
 
@@ -518,10 +554,7 @@ class World:
         assert node is not None
         kind = chance.random()
         if not self.watchers or kind < 0.3:
-            members = list(node.gate.state.members)
-            watcher = Watcher(node.websocket, node.gate.state, chance.choice(members))
-            self.watchers.append(watcher)
-            self._spawn(watcher.live())
+            self._connect(chance)
             return
         watcher = chance.choice(self.watchers)
         if kind < 0.5:
@@ -536,6 +569,14 @@ class World:
             tickers = list(node.gate.state.markets)
             watcher.watch_more(chance.sample(tickers, min(len(tickers), chance.randint(1, 6))))
         watcher.read()
+
+    def _connect(self, chance: Random) -> None:
+        node = self.node
+        assert node is not None
+        members = list(node.gate.state.members)
+        watcher = Watcher(node.websocket, node.gate.state, chance.choice(members))
+        self.watchers.append(watcher)
+        self._spawn(watcher.live())
 
     def _replica(self, chance: Random, name: str) -> None:
         """One joins, from a snapshot or from the first record; all read on."""
@@ -700,6 +741,12 @@ class World:
             engine, records = recover(log)
             applied = list(records)
         assert state_hash(engine.state) == self.reference.hash(), "a replay leads elsewhere"
+        findings = audit(
+            replayed(log_path(self.data)),
+            DirectorySnapshots(snapshots_path(self.data)),
+            checkpoint=50,
+        )
+        assert findings.difference is None, f"the audit disagrees: {findings.difference}"
         place = self.aside / "fresh.sqlite"
         _copy_empty_history(place)
         history = History(f"sqlite:///{place}", batch_limit=10_000)
@@ -724,8 +771,11 @@ def check_touched(state: Exchange, applied: Applied) -> None:
 _empty_history: bytes = b""
 
 
-def _copy_empty_history(path: Path) -> None:
-    """An empty history costs a tenth of a second to make, so it is made once and copied."""
+def _make_empty_history() -> None:
+    """An empty history costs a tenth of a second to make, so it is made once and copied.
+
+    Before the simulation begins: it must not matter which seed is the first.
+    """
     global _empty_history
     if not _empty_history:
         with tempfile.TemporaryDirectory() as folder:
@@ -734,6 +784,9 @@ def _copy_empty_history(path: Path) -> None:
             history.open()
             history.close()
             _empty_history = place.read_bytes()
+
+
+def _copy_empty_history(path: Path) -> None:
     path.write_bytes(_empty_history)
 
 
@@ -755,6 +808,7 @@ def tables(path: Path) -> dict[str, list[tuple[Any, ...]]]:
 @contextlib.contextmanager
 def world(seed: int, parts: Parts | None = None) -> Iterator[World]:
     """A world on a simulated disk, in memory where the machine has such a place."""
+    _make_empty_history()
     memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
     folder = tempfile.mkdtemp(prefix="augury-", dir=memory if memory.is_dir() else None)
     try:
@@ -765,7 +819,7 @@ def world(seed: int, parts: Parts | None = None) -> Iterator[World]:
         logger.setLevel(logging.WARNING)
         logger.propagate = False
         try:
-            with made.disk.flushes(), sqlite_vfs.on(made.disk, Random(f"sqlite {seed}")):
+            with made.disk.system_calls(), sqlite_vfs.on(made.disk, Random(f"sqlite {seed}")):
                 yield made
         finally:
             logger.removeHandler(made.complaints)

@@ -1,0 +1,162 @@
+"""``python -m augury.testing.simulation``: run seeds, shrink what fails, say how to see it again.
+
+--seed 7                 one seed
+--seed 7 --keep 3,17-20  only these of its actions
+--seconds 120            fresh seeds for so long
+--seeds 1000             so many fresh seeds
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from augury.testing.simulation import sqlite_vfs
+from augury.testing.simulation.plan import Action, draw, named, only
+from augury.testing.simulation.shrink import Failure, shrink
+from augury.testing.simulation.world import Figures, simulate
+
+RESULTS: Final = Path("results/simulation.json")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = _parse(arguments)
+    reason = sqlite_vfs.missing()
+    if reason is not None:
+        print(f"error: {reason}", file=sys.stderr)
+        return 2
+    if given.seed is not None:
+        return _one(given)
+    return _many(given)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m augury.testing.simulation",
+        description="Run the exchange in a simulated world, with faults, and look for mistakes.",
+    )
+    parser.add_argument("--seed", type=int, help="run this seed")
+    parser.add_argument("--keep", default="", help="of its actions, only these: 3,17-20")
+    parser.add_argument("--seconds", type=float, default=60.0, help="fresh seeds for so long")
+    parser.add_argument("--seeds", type=int, default=0, help="so many fresh seeds instead")
+    parser.add_argument("--first", type=int, help="the first of the fresh seeds")
+    parser.add_argument("--shrink", type=float, default=120.0, help="seconds to shrink a failure")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the figures go")
+    return parser.parse_args(arguments)
+
+
+def _one(given: argparse.Namespace) -> int:
+    plan = only(draw(given.seed), given.keep)
+    try:
+        figures = simulate(given.seed, plan)
+    except Exception as error:
+        traceback.print_exception(error)
+        print(*_report(given.seed, plan, Failure.of(error), 0.0 if given.keep else given.shrink))
+        return 1
+    print(f"seed {given.seed}: nothing wrong")
+    for line in lines(figures):
+        print(f"  {line}")
+    return 0
+
+
+def _many(given: argparse.Namespace) -> int:
+    first = random.randrange(1, 2**31) if given.first is None else given.first
+    began = time.monotonic()
+    total = Figures()
+    count = 0
+    failed: list[int] = []
+    for seed in _fresh(first, given.seeds):
+        if not given.seeds and time.monotonic() - began >= given.seconds:
+            break
+        plan = draw(seed)
+        count += 1
+        try:
+            total.add(simulate(seed, plan))
+        except Exception as error:
+            failed.append(seed)
+            print(*_report(seed, plan, Failure.of(error), given.shrink), flush=True)
+    seconds = time.monotonic() - began
+    print(f"{count} seeds from {first}, {len(failed)} failed, {seconds:.0f} s")
+    for line in lines(total):
+        print(f"  {line}")
+    write_results(given.results, count, len(failed), seconds, total)
+    return 1 if failed else 0
+
+
+def _fresh(first: int, count: int) -> Iterator[int]:
+    seed = first
+    while not count or seed < first + count:
+        yield seed
+        seed += 1
+
+
+def _report(
+    seed: int, plan: list[Action], failure: Failure, seconds_limit: float
+) -> tuple[str, ...]:
+    """The seed, what is wrong, and the one command that shows it again."""
+    short = plan
+    if seconds_limit:
+        short = shrink(lambda kept: simulate(seed, kept), plan, failure, seconds_limit)
+    actions = ", ".join(map(str, short)) if len(short) <= 40 else f"{len(short)} actions"
+    return (
+        f"seed {seed}: {failure.kind}\n",
+        f"  {failure.text}\n",
+        f"  {len(plan)} actions, shrunk to {len(short)}: {actions}\n",
+        f"run it again with: make sim SEED={seed} KEEP={named(short)}",
+    )
+
+
+def lines(figures: Figures) -> Iterator[str]:
+    """The figures for people."""
+    yield (
+        f"{figures.lives} starts ({figures.snapshots_used} from a snapshot, "
+        f"{figures.refusals_to_start} refused), {figures.steps} steps, {figures.checks} checkpoints"
+    )
+    yield (
+        f"{figures.records} records, {figures.messages} stream messages, "
+        f"{figures.simulated_seconds / 3600:.1f} simulated hours"
+    )
+    yield "commands: " + ", ".join(f"{n} {fate}" for fate, n in figures.fates.most_common())
+    yield "faults: " + ", ".join(f"{n} {kind}" for kind, n in figures.faults.most_common())
+    yield "actions: " + ", ".join(f"{n} {kind}" for kind, n in figures.actions.most_common())
+
+
+def write_results(path: Path, count: int, failed: int, seconds: float, figures: Figures) -> None:
+    """The figures in words, for docs/operate/guarantees.md; the file appears whole."""
+    words: dict[str, int | float | str] = {
+        "seeds": count,
+        "seeds that failed": failed,
+        "seconds": round(seconds),
+        "starts of the exchange": figures.lives,
+        "starts from a snapshot": figures.snapshots_used,
+        "starts refused because of damage": figures.refusals_to_start,
+        "records": figures.records,
+        "steps of the event loop": figures.steps,
+        "full comparisons": figures.checks,
+        "stream messages": figures.messages,
+        "simulated hours": round(figures.simulated_seconds / 3600, 1),
+    }
+    words |= {f"commands {fate}": number for fate, number in sorted(figures.fates.items())}
+    words |= {f"fault: {kind}": number for kind, number in sorted(figures.faults.items())}
+    found = {
+        "what": "simulation",
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
+        "figures": words,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(f".{os.getpid()}.tmp")
+    new.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
