@@ -502,7 +502,7 @@ def _unborn_order(message: Message, now_ns: int, status: str, reason: Fields) ->
     parties = message.groups(453)
     if parties:
         fields.append((453, "1"))
-        fields.extend((tag, parties[0].get(tag) or "") for tag in (448, 452))
+        fields.extend((tag, text) for tag in (448, 452) if (text := parties[0].get(tag)))
     elif message.get(79) is not None:
         fields.append((79, message.get(79) or ""))
     return fields

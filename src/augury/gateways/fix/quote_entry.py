@@ -47,6 +47,7 @@ QUOTE_NOT_FOUND: Final = "QUOTE_NOT_FOUND"
 DUPLICATE_QUOTE_ID: Final = "DUPLICATE_QUOTE_ID"
 INVALID_QUOTE: Final = "INVALID_QUOTE"
 
+REQUIRED_TAG_MISSING: Final = 1
 VALUE_IS_INCORRECT: Final = 5
 MOST_LEGS: Final = 100
 LONGEST_NAME: Final = 64
@@ -86,6 +87,10 @@ class QuoteEntry:
     async def _quote(self, session: Session, message: Message) -> None:
         member = self._member(session)
         name = message.get(117) or ""
+        for tag in (131, 55):
+            # Required of makers only: the exchange sends quotes as well.
+            if tag not in message:
+                raise Malformed(REQUIRED_TAG_MISSING, tag, "Required tag missing")
         if len(name) > LONGEST_NAME:
             raise Malformed(VALUE_IS_INCORRECT, 117, "QuoteID is limited to 64 characters")
         known = self._quotes.quote_of(self._state, member, name) is not None
@@ -96,7 +101,7 @@ class QuoteEntry:
             rfq = self._open_rfq(message)
             if known:
                 raise Refused(DUPLICATE_QUOTE_ID, 0)
-            if message.get(55) not in (None, rfq.market.ticker):
+            if message.get(55) != rfq.market.ticker:
                 raise Refused("MARKET_NOT_FOUND", 0)
             command = CreateQuote(
                 member.id,
