@@ -5,7 +5,7 @@ One exchange whose limits are small enough to be met in a second.
 
 import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack
 
 import pytest
 from websockets.sync.client import connect
@@ -163,12 +163,12 @@ CLOSING = GET[:-2] + b"Connection: close\r\n\r\n"
 
 
 def test_a_stream_counts_until_it_ends(exchange: RunningExchange) -> None:
-    streams = [connect(exchange.websocket_url) for _ in range(15)]
-    with closing(dial(exchange)) as last:
-        last.sendall(GET)
-        assert status_of(last.recv(65_536)) == 200
-    for stream in streams:
-        stream.close()
+    with ExitStack() as streams:
+        for _ in range(15):
+            streams.enter_context(connect(exchange.websocket_url))
+        with dial(exchange) as last:
+            last.sendall(GET)
+            assert status_of(last.recv(65_536)) == 200
 
     def all_at_once() -> bool:
         connections = [dial(exchange) for _ in range(15)]
