@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from augury.app.tls import own_certificate
 from augury.gateways.fix.codec import frame, timestamp
 from augury.testing import Member, RunningExchange, Stopped, running_exchange
 from tests.fix_harness import FixClient, connect, logon_fields, private_key
@@ -271,6 +273,24 @@ def test_tls_is_what_is_spoken_unless_asked_otherwise() -> None:
             *("KalshiNR", "KalshiDC", "KalshiRT", "KalshiPT", "KalshiRFQ")
         ]
         assert Path(status["fix_certificate"]) == exchange.settings.data.absolute() / "tls/ca.pem"
+
+
+def test_a_certificate_of_ones_own_and_the_later_sender(tmp_path: Path) -> None:
+    given = own_certificate(tmp_path / "given", ["127.0.0.1"])
+    options: dict[str, Any] = {
+        "fix_certificate": given.chain,
+        "fix_key": given.key,
+        "fix_sender": "Kalshi",
+    }
+    with running_exchange(fix=True, **options) as exchange:
+        member = exchange.add_member()
+        assert exchange.operator.get("status")["fix_certificate"] == str(given.chain)
+        key, port = private_key(member.private_key_pem), exchange.fix_ports["KalshiNR"]
+        client = FixClient(port, "KalshiNR", member.api_key_id, key, authority=given.authority)
+        with client:
+            answer = client.log_on()
+            assert (answer.type, answer.get(49)) == ("A", "Kalshi")
+            assert answer.get(56) == member.api_key_id
 
 
 def test_ports_that_were_asked_for_and_are_taken_stop_the_start() -> None:
