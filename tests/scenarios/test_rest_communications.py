@@ -90,6 +90,23 @@ def test_a_combo_is_asked_for_with_its_legs_and_in_a_hurry(exchange: RestExchang
     assert status(maker, quick) == "executed"
 
 
+def test_a_collection_names_who_quotes_its_combos(exchange: RestExchange) -> None:
+    asker, maker = exchange.member("asker"), exchange.member("maker")
+    ticker = combo(exchange, asker.member_id)
+
+    def quoters() -> list[list[str]]:
+        row = asker.get("/multivariate_event_collections/KXMVE-DAY")["multivariate_contract"]
+        assert asker.get("/multivariate_event_collections")["multivariate_contracts"] == [row]
+        return [event["active_quoters"] for event in row["associated_events"]]
+
+    assert set(map(tuple, quoters())) == {()}
+    quote_id = quote(maker, ask(asker, ticker))
+    pseudonym = maker.get("/communications/id")["communications_id"]
+    assert [pseudonym] in quoters()
+    maker.expect(204, "DELETE", f"/communications/quotes/{quote_id}")
+    assert set(map(tuple, quoters())) == {()}
+
+
 def test_a_clearing_member_asks_and_answers_for_its_customers(exchange: RestExchange) -> None:
     house, maker = exchange.member("house"), exchange.member("maker")
     for number, name in enumerate(("ann", "bob")):

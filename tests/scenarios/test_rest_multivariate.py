@@ -1,12 +1,14 @@
 """Combos over REST: collections, creating, finding, trading and paying (rest.md, section 9)."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from augury.core import commands as c
+from augury.gateways.settings import RestSettings
 from tests.rest_harness import HOUR, SECOND, Caller, RestExchange, running
 
 SERIES = "KXMVEDUO"
@@ -338,3 +340,25 @@ def test_one_lost_leg_decides_at_once(caller: Caller, legs: Legs) -> None:
     legs.determine("rain A", "no")
     row = caller.get(f"/markets/{lost['market_ticker']}")["market"]
     assert (row["result"], row["settlement_value"]) == ("no", 0)
+
+
+def test_a_member_lists_so_many_combos_in_a_week(tmp_path: Path) -> None:
+    with running(tmp_path, RestSettings(rate_limits=False, combos_per_week=2)) as exchange:
+        exchange.do(c.CreateSeries(SERIES, "quadratic", 1_000_000, "{}"))
+        legs = Legs(exchange)
+        caller, other = exchange.member("caller"), exchange.member("other")
+        bodies = [
+            legs.body(legs.leg(f"rain {one}"), legs.leg(f"sun {two}"))
+            for one, two in ("AA", "AB", "BA")
+        ]
+        for body in (*bodies[:2], *bodies[:2]):
+            caller.expect(200, "POST", legs.path, body)
+        assert caller.refused(429, "POST", legs.path, bodies[2]) == "too_many_requests"
+        # What is there already is not new, and others have their own limit.
+        caller.expect(200, "POST", legs.path, bodies[0])
+        other.expect(200, "POST", legs.path, bodies[2])
+        caller.expect(200, "POST", legs.path, bodies[2])
+        exchange.advance(7 * 24 * HOUR)
+        later = Legs(exchange)
+        fresh = later.body(later.leg("rain A"), later.leg("sun A"))
+        caller.expect(200, "POST", later.path, fresh)

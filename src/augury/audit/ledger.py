@@ -37,6 +37,8 @@ class Member:
     """Those of closed orders, oldest first."""
     transfers: set[str] = field(default_factory=set)
     customers: set[str] = field(default_factory=set)
+    combos: list[int] = field(default_factory=list)
+    """When it listed combos under a limit."""
     groups: int = 0
     resting: int = 0
 

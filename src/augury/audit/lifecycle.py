@@ -432,6 +432,10 @@ def create_combo(books: Books, entry: Entry) -> None:
     refuse_if(member is not None and member.suspended, "member suspended")
     refuse_if(not collection.open_ns <= books.time_ns < collection.close_ns, "not open")
     check_legs(books, collection, legs)
+    if member is not None and entry.weekly_limit:
+        week = [when for when in member.combos if when > books.time_ns - TWO_WEEKS // 2]
+        refuse_if(len(week) >= entry.weekly_limit, "too many combos")
+        member.combos = [*week, books.time_ns]
     # The name is part of the format: later commands refer to the market by it.
     name = blake2b(repr((collection.ticker, key)).encode(), digest_size=16).hexdigest().upper()
     event = Event(f"{collection.series.ticker}-S{name[:16]}", collection.series, False, "")

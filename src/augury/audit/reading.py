@@ -116,7 +116,7 @@ TABLE: Final[dict[int, tuple[str, str]]] = {
             "details"
         ),
     ),
-    121: ("CreateCombo", "member_id collection_ticker legs"),
+    121: ("CreateCombo", "member_id collection_ticker legs weekly_limit=0"),
     122: ("LookUpCombo", "member_id collection_ticker legs"),
     140: ("SetNetting", "member_id subaccount enabled"),
     141: ("ScheduleFeeChange", "series_ticker fee_type fee_multiplier_ppm scheduled_ns"),

@@ -187,7 +187,7 @@ FIELDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
             "details",
         ),
     ),
-    121: (c.CreateCombo, ("member_id", "collection_ticker", "legs")),
+    121: (c.CreateCombo, ("member_id", "collection_ticker", "legs", "weekly_limit")),
     122: (c.LookUpCombo, ("member_id", "collection_ticker", "legs")),
     # Netting, fees, maintenance, clearing members.
     140: (c.SetNetting, ("member_id", "subaccount", "enabled")),

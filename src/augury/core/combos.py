@@ -17,7 +17,16 @@ from augury.core.events import (
 )
 from augury.core.prices import PRICE_LEVEL_STRUCTURES
 from augury.core.rejections import Rejection
-from augury.core.state import ACTIVE, DISPUTED, Collection, Exchange, Leg, ListedEvent, Market
+from augury.core.state import (
+    ACTIVE,
+    DISPUTED,
+    Collection,
+    Exchange,
+    Leg,
+    ListedEvent,
+    Market,
+    Member,
+)
 from augury.core.step import Step
 from augury.core.tickers import check_ticker
 from augury.core.timers import CLOSE_MARKET, OPEN_MARKET, schedule
@@ -25,6 +34,7 @@ from augury.core.units import NANOS_PER_SECOND, PRICE_ONE
 
 COMBO_STRUCTURE: Final = "linear_cent"
 SETTLEMENT_TIMER_NS: Final = 60 * NANOS_PER_SECOND
+WEEK_NS: Final = 7 * 24 * 3600 * NANOS_PER_SECOND
 EXPIRATION_GRACE_NS: Final = 14 * 24 * 3600 * NANOS_PER_SECOND
 """A combo may be decided so long after its last leg closes."""
 
@@ -77,8 +87,22 @@ def create_combo(step: Step, command: CreateCombo) -> None:
         if not collection.open_ns <= step.time_ns < collection.close_ns:
             raise Rejection(reject.INVALID_PARAMETERS, "the collection is not open")
         check_legs(state, collection, legs)
+        if member is not None and command.weekly_limit:
+            count_combo(member, command.weekly_limit, step.time_ns)
         ticker = list_combo(step, collection, legs, key)
     looked_up(step, command.member_id, collection, ticker, legs)
+
+
+def count_combo(member: Member, weekly_limit: int, time_ns: int) -> None:
+    """Refuse one more than ``weekly_limit`` within seven days."""
+    since = time_ns - WEEK_NS
+    listed = member.combos_listed_ns
+    if listed and listed[0] <= since:
+        listed = [listed_ns for listed_ns in listed if listed_ns > since]
+    if len(listed) >= weekly_limit:
+        raise Rejection(reject.TOO_MANY_COMBOS, f"{weekly_limit} new combos within seven days")
+    listed.append(time_ns)
+    member.combos_listed_ns = listed
 
 
 def look_up_combo(step: Step, command: LookUpCombo) -> None:

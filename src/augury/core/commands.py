@@ -590,11 +590,15 @@ class CreateCollection(Command):
 
 @dataclass(slots=True)
 class CreateCombo(Command):
-    """List the market of some legs, (event ticker, market ticker, side), unless it exists."""
+    """List the market of some legs, (event ticker, market ticker, side), unless it exists.
+
+    With a ``weekly_limit`` the member may have listed at most so many within seven days.
+    """
 
     member_id: int
     collection_ticker: str
     legs: tuple[tuple[str, str, str], ...]
+    weekly_limit: int = 0
 
 
 @dataclass(slots=True)

@@ -40,6 +40,7 @@ QUOTE_CONFLICT: Final = "quote_conflict"
 RFQ_ALREADY_EXISTS: Final = "rfq_already_exists"
 RFQ_CLOSED: Final = "rfq_closed"
 SELF_CROSS_ATTEMPT: Final = "self_cross_attempt"
+TOO_MANY_COMBOS: Final = "too_many_requests"
 TRADING_PAUSED: Final = "trading_paused"
 
 

@@ -143,6 +143,8 @@ def dump_state(state: Exchange) -> Iterator[Row]:
             ],
             list(member.closed_client_order_ids),
             [[name, number] for name, number in member.transfer_ids.items()],
+            # Left out where there are none, so that the hash of earlier states stays theirs.
+            *([list(member.combos_listed_ns)] if member.combos_listed_ns else []),
         ]
     for key in state.api_keys.values():
         yield [
@@ -474,6 +476,8 @@ def _load_member(state: Exchange, fields: Row) -> None:
     member.client_order_ids = set(fields[7])
     for name, number in fields[8]:
         member.transfer_ids[name] = number
+    if len(fields) > 9:
+        member.combos_listed_ns = list(fields[9])
     state.members[member.id] = member
     state.member_ids_by_email[member.email] = member.id
 

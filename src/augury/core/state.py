@@ -91,6 +91,7 @@ class Member:
         "balance_precision",
         "client_order_ids",
         "closed_client_order_ids",
+        "combos_listed_ns",
         "created_ns",
         "email",
         "id",
@@ -122,6 +123,8 @@ class Member:
         self.closed_client_order_ids: list[str] = []
         """The remembered ones whose order has closed, oldest first."""
         self.transfer_ids: dict[str, int] = {}
+        self.combos_listed_ns: list[int] = []
+        """When it listed combos, oldest first, as far as a limit still counts them."""
         self.open_orders = 0
         self.open_order_ids: list[int] = []
         """Ascending; may still hold ids of closed orders, which readers skip."""

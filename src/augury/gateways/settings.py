@@ -56,6 +56,8 @@ class RestSettings:
     signature_window_seconds: int = 30
     """How far a request's timestamp may be from real time, either way."""
     body_limit_bytes: int = 1 << 20
+    combos_per_week: int = 5_000
+    """How many new combos a member may have listed within seven days."""
     history_wait_seconds: float = 2.0
     """How long a read waits for history to reach what the exchange has already applied."""
     cursor_key: bytes = b"augury"

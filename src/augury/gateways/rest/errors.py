@@ -79,6 +79,7 @@ _STATUS: Final = {
     rejections.ORDER_ALREADY_EXISTS: 409,
     rejections.QUOTE_CONFLICT: 409,
     rejections.RFQ_ALREADY_EXISTS: 409,
+    rejections.TOO_MANY_COMBOS: 429,
     rejections.TRADING_PAUSED: 503,
 }
 
@@ -115,6 +116,7 @@ _TEXTS: Final = {
     rejections.RFQ_ALREADY_EXISTS: "there is an open request for quotes on this market already",
     rejections.RFQ_CLOSED: "the request for quotes is closed",
     rejections.SELF_CROSS_ATTEMPT: "the order would trade with an order of the same member",
+    rejections.TOO_MANY_COMBOS: "too many requests",
     rejections.TRADING_PAUSED: "trading is paused",
 }
 

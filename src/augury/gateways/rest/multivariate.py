@@ -11,10 +11,11 @@ from typing import Any, Final, NamedTuple
 from augury.codec.text import rfc3339
 from augury.core.commands import CreateCombo, LookUpCombo
 from augury.core.events import ComboLookedUp
-from augury.core.state import Collection, ListedEvent
+from augury.core.state import Collection, Exchange, ListedEvent
 from augury.core.units import NANOS_PER_SECOND
 from augury.gateways import combos
 from augury.gateways.profiles import accepted_side
+from augury.gateways.quoting import communications_id
 from augury.gateways.rest import parameters
 from augury.gateways.rest.bodies import (
     CREATE_COMBO,
@@ -40,6 +41,9 @@ from augury.gateways.rest.parameters import CURSOR, SERIES_TICKER, Parameter, ch
 from augury.gateways.rest.request import Request, Services
 
 MOST_LEGS: Final = 100
+
+Quoters = dict[tuple[str, str], list[str]]
+"""(collection, event) -> pseudonyms."""
 """A selection beyond this is a mistake, whatever the collection allows."""
 
 EVENTS_LIMIT: Final = limit(200)
@@ -167,15 +171,18 @@ async def get_collections(
     if len(found) > page:
         del found[page:]
         cursor = services.next_cursor(request, _place(found[-1]))
+    quoters = _active_quoters(services.state)
     return GetMultivariateEventCollectionsResponse(
-        [_collection_row(collection) for collection in found], cursor
+        [_collection_row(collection, quoters) for collection in found], cursor
     )
 
 
 async def get_collection(
     services: Services, request: Request
 ) -> GetMultivariateEventCollectionResponse:
-    return GetMultivariateEventCollectionResponse(_collection_row(_find(services, request)))
+    return GetMultivariateEventCollectionResponse(
+        _collection_row(_find(services, request), _active_quoters(services.state))
+    )
 
 
 def _place(collection: Collection) -> Place:
@@ -195,7 +202,7 @@ def _find(services: Services, request: Request) -> Collection:
     return collection
 
 
-def _collection_row(collection: Collection) -> MultivariateEventCollection:
+def _collection_row(collection: Collection, quoters: Quoters) -> MultivariateEventCollection:
     found = description(collection.details)
     events = collection.associated_events
     return MultivariateEventCollection(
@@ -206,7 +213,13 @@ def _collection_row(collection: Collection) -> MultivariateEventCollection:
         open_date=rfc3339(collection.open_ns),
         close_date=rfc3339(collection.close_ns),
         associated_events=[
-            AssociatedEvent(ticker, is_yes_only, size_max or None, size_min or None, [])
+            AssociatedEvent(
+                ticker,
+                is_yes_only,
+                size_max or None,
+                size_min or None,
+                quoters.get((collection.ticker, ticker), []),
+            )
             for ticker, is_yes_only, size_min, size_max in events
         ],
         associated_event_tickers=[event[0] for event in events],
@@ -219,6 +232,17 @@ def _collection_row(collection: Collection) -> MultivariateEventCollection:
     )
 
 
+def _active_quoters(state: Exchange) -> Quoters:
+    """Who has an open quote on a combo, by collection and event of a leg."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for quote in state.quotes.values():
+        market = quote.rfq.market
+        for event_ticker, _, _ in market.legs:
+            key = (market.collection_ticker, event_ticker)
+            found.setdefault(key, set()).add(communications_id(quote.account.member.id))
+    return {key: sorted(names) for key, names in found.items()}
+
+
 # --- combos ----------------------------------------------------------------------------------
 
 
@@ -229,7 +253,10 @@ async def create_combo(
     body = request.read(CREATE_COMBO)
     collection = _find(services, request)
     legs = _legs(body.selected_markets)
-    applied = await services.submit(CreateCombo(request.member_id, collection.ticker, legs))
+    weekly_limit = services.settings.combos_per_week
+    applied = await services.submit(
+        CreateCombo(request.member_id, collection.ticker, legs, weekly_limit)
+    )
     found = _looked_up(applied.events)
     answer = CreateMarketInMultivariateEventCollectionResponse(
         found.event_ticker, found.market_ticker
