@@ -74,6 +74,8 @@ class FixClient:
         self.key = key
         self.next_out = first_number
         self.received: list[Message] = []
+        self.sent: dict[int, tuple[str, str, str]] = {}
+        """By number: type, SendingTime and body of what was sent, as an engine keeps it."""
         self._framer = Framer()
         self._fresh: list[Message] = []
         plain = socket.create_connection((host, port), timeout=PATIENCE)
@@ -109,8 +111,19 @@ class FixClient:
         body = fields.replace("|", "\x01")
         if body and not body.endswith("\x01"):
             body += "\x01"
+        self.sent[number] = (msg_type, now, body)
         self.send_bytes(frame(msg_type, number, self.sender, self.target, now, body))
         return number
+
+    def resend(self, begin: int) -> None:
+        """Send again what was sent from ``begin`` on, as a ResendRequest asks: application
+        messages as possible duplicates, a gap fill for each of the others."""
+        now = timestamp(time.time_ns())
+        for number in range(begin, self.next_out):
+            msg_type, original, body = self.sent.get(number, ("A", now, ""))
+            if msg_type in "0123456A":
+                msg_type, body = "4", f"123=Y\x0136={number + 1}\x01"
+            self.send_bytes(frame(msg_type, number, self.sender, self.target, now, body, original))
 
     def send_bytes(self, data: bytes) -> None:
         self.socket.sendall(data)

@@ -31,7 +31,7 @@ from augury.gateways.fix.session import NANOS, LogonOptions, Sent, Session, Stat
 
 START_NS = 1_772_373_600 * NANOS
 CLIENT = "7a1f8a8e-59a0-4c49-8a2f-1d5a0d1f9b11"
-HEADER = ("8", "9", "35", "34", "49", "56", "43", "97", "52", "122")
+HEADER = ("8", "9", "35", "34", "49", "56", "43", "97", "52", "122", "50", "57", "142")
 
 
 class Stage:

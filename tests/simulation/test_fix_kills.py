@@ -25,6 +25,17 @@ def content(message: Message) -> tuple[str | None, ...]:
     return (message.type, *(message.get(tag) for tag in CONTENT))
 
 
+def get_in_step(client: FixClient) -> None:
+    """What the killed server had not taken in is asked for, and sent again."""
+    client.send("1", "112=in step")
+    answer = client.next("0", "2")
+    if answer.type == "2":
+        client.resend(int(answer.get(7) or 0))
+        client.send("1", "112=in step")
+        answer = client.next("0")
+    assert answer.get(112) == "in step"
+
+
 def until_quiet(client: FixClient) -> list[Message]:
     """Everything up to the answer to a TestRequest."""
     client.send("1", "112=quiet")
@@ -44,13 +55,13 @@ def test_what_was_sent_before_a_kill_is_sent_again_the_same(
     ticker = exchange.list_market()
     seen: dict[int, tuple[str | None, ...]] = {}
     number, placed = 1, 0
+    sent: dict[int, tuple[str, str, str]] = {}
     for round_number in range(3):
         with connect(exchange, trader, "KalshiRT", first_number=number) as client:
+            client.sent = sent
             answer = client.log_on(t141="Y" if round_number == 0 else "N")
             assert answer.type == "A", answer
-            if round_number:
-                # Whatever the killed server had not taken in is asked for again.
-                client.send("4", f"123=N|36={client.next_out + 1}")
+            get_in_step(client)
             for _ in range(choose.randrange(5, 15)):
                 client.send("D", ORDER.format(f"order-{placed}", ticker))
                 placed += 1
@@ -66,11 +77,18 @@ def test_what_was_sent_before_a_kill_is_sent_again_the_same(
                     seen[message.sequence] = content(message)
         exchange.restart()
     with connect(exchange, trader, "KalshiRT", first_number=number) as client:
+        client.sent = sent
         assert client.log_on(t141="N").type == "A"
-        client.send("4", f"123=N|36={client.next_out + 1}")
+        get_in_step(client)
+        until_quiet(client)
         client.send("2", "7=1|16=0")
         again = {m.sequence: content(m) for m in until_quiet(client) if m.type == "8"}
     assert {sequence: again.get(sequence) for sequence in seen} == seen
+    # Each order is there once, whatever the kills made of its message.
+    orders = trader.get("/portfolio/orders", ticker=ticker, limit=1000)["orders"]
+    assert sorted(order["client_order_id"] for order in orders) == sorted(
+        f"order-{number}" for number in range(placed)
+    )
     # Each execution was reported once, over all kills: those of the exchange and nothing else.
     trades = [row for row in again.values() if row[CONTENT.index(150) + 1] == "F"]
     fills = trader.get("/portfolio/fills", limit=1000)["fills"]
