@@ -157,7 +157,7 @@ def _trade(story: Story) -> None:
         body={
             "orders": [
                 {**same, "count": 5, "yes_price_dollars": "0.3500"},
-                {**same, "count": 5, "yes_price_dollars": "1.5000"},
+                {**same, "count": 5, "yes_price_dollars": "0.3550"},
             ]
         },
     )

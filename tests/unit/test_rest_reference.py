@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from augury.gateways.rest.errors import documented
@@ -82,9 +83,19 @@ def test_an_operation_has_an_example_of_all_that_it_needs(operation: Operation) 
         assert content["application/json"]["example"] == example.answer
 
 
-def test_the_values_of_examples_are_among_those_that_are_listed() -> None:
-    """Bodies of requests hold only known fields; answers are checked when they are received."""
+def test_requests_in_examples_are_as_described() -> None:
+    """Bodies and parameters; answers are checked when they are received."""
     for operation in BUILT:
-        if operation.body is not None and examples()[operation.id].body is not None:
-            names = set(SCHEMAS[operation.body.documented.__name__]["properties"])
-            assert set(examples()[operation.id].body) <= names, operation.id
+        found, example = described(operation), examples()[operation.id]
+        if operation.body is not None and example.body is not None:
+            name = operation.body.documented.__name__
+            assert set(example.body) <= set(SCHEMAS[name]["properties"]), operation.id
+            check({"$ref": f"#/components/schemas/{name}"}, example.body)
+        for row in found["parameters"][:-1]:
+            if "example" in row:
+                check(row["schema"], row["example"])
+
+
+def check(schema: dict[str, Any], value: Any) -> None:
+    components = {"components": {"schemas": SCHEMAS}}
+    jsonschema_rs.Draft202012Validator({**schema, **components}).validate(value)

@@ -45,6 +45,7 @@ from augury.gateways.settings import BASE_PATH
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _VARIABLE: Final = re.compile(r"{(\w+)}")
+_SEGMENT: Final = r"^[^\u0000-\u001f\u007f-\u009f/]+$"
 _JSON: Final = "application/json"
 _REQUEST_ID: Final = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
 
@@ -217,7 +218,7 @@ def _path_parameters(operation: Operation, example: Example | None) -> list[dict
             "in": "path",
             "required": True,
             "description": reference().variables[name],
-            "schema": {"type": "string", "minLength": 1},
+            "schema": {"type": "string", "minLength": 1, "pattern": _SEGMENT},
         }
         if example is not None and name in example.path:
             row["example"] = example.path[name]

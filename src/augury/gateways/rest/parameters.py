@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+PRINTABLE: Final = r"^[^\u0000-\u001f\u007f]*$"
+"""What is left of texts without control characters, as a pattern for the document."""
 _MAXIMUM_PAIRS: Final = 200
 
 LATEST_NS: Final = (1 << 63) - 1
@@ -113,7 +115,11 @@ def text(
     name: str, description: str, *, format: str = "", required: bool = False
 ) -> Parameter[str]:
     """Any text. ``format`` is what the document calls it; handlers see to it."""
-    schema = {"type": "string", "format": format} if format else {"type": "string"}
+    schema: dict[str, Any] = {"type": "string", "pattern": PRINTABLE}
+    if format:
+        schema = {"type": "string", "format": format}
+    if required:
+        schema["minLength"] = 1
     return Parameter(name, lambda values: values[0], "", schema, description, required=required)
 
 
@@ -161,7 +167,9 @@ def texts(
             raise invalid(f"{name} takes at most {maximum} values")
         return tuple(parts)
 
-    schema: dict[str, Any] = {"type": "string"}
+    schema: dict[str, Any] = {"type": "string", "pattern": PRINTABLE}
+    if required:
+        schema["minLength"] = 1
     if repeated:
         schema = {"type": "array", "items": schema, "maxItems": maximum}
     return Parameter(

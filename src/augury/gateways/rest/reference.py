@@ -88,10 +88,14 @@ def examples() -> dict[str, Example]:
 
 
 _TWINS: Final = (
-    ("_dollars", ", in cents", "in dollars", {"pattern": r"^-?[0-9]+\.[0-9]{4}([0-9]{2})?$"}),
-    ("_fp", "", "exact to hundredths of a contract", {"pattern": r"^-?[0-9]+\.[0-9]{2}$"}),
+    ("_dollars", ", in cents", "in dollars", r"^-?[0-9]+\.[0-9]{4}([0-9]{2})?$"),
+    ("_fp", "", "exact to hundredths of a contract", r"^-?[0-9]+\.[0-9]{2}$"),
 )
-"""Endings of exact twins, what they replace in the text of the other, what they add."""
+"""Endings of exact twins, what they replace in the text of the other, how answers write them."""
+
+_PRICE: Final = r"^0\.[0-9]{1,4}$"
+_AMOUNT: Final = r"^[0-9]{1,9}(\.[0-9]{1,2})?$"
+"""How requests should write prices and other amounts. A few more ways are understood."""
 
 
 def field_text(type_name: str, name: str) -> FieldText | None:
@@ -99,7 +103,7 @@ def field_text(type_name: str, name: str) -> FieldText | None:
     table = fields()
     found = table.get(f"{type_name}.{name}") or table.get(name)
     is_request = type_name.endswith(("Request", "Item", "ItemV2"))
-    for ending, drops, adds, schema in _TWINS:
+    for ending, drops, adds, pattern in _TWINS:
         if name.endswith(ending):
             if found is None:
                 base = field_text(type_name, name.removesuffix(ending))
@@ -108,7 +112,9 @@ def field_text(type_name: str, name: str) -> FieldText | None:
                 words = base.text.partition(". ")[0].rstrip(".").removesuffix(drops)
                 words = words.removesuffix(" in cents")
                 found = FieldText(f"{words}, {adds}.", {})
-            return found if is_request else FieldText(found.text, {**schema, **found.schema})
+            if is_request:
+                pattern = _PRICE if "price" in name else _AMOUNT
+            return FieldText(found.text, {"pattern": pattern, **found.schema})
     return found
 
 
