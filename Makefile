@@ -120,7 +120,7 @@ fuzz: setup-dev  ## Fuzz everything that reads bytes; SECONDS=n per target, TARG
 
 kills: KILLS ?= 1000
 kills: setup-dev  ## Kill the server KILLS times under load; nothing acknowledged may be lost.
-	AUGURY_KILLS=$(KILLS) AUGURY_RECORD=1 $(PY) -m pytest -n 0 tests/simulation/test_kill_server.py --timeout 0 $(ARGS)
+	AUGURY_KILLS=$(KILLS) AUGURY_RECORD=1 $(PY) -m pytest -n 0 tests/simulation/test_kill_server.py $(ARGS)
 	@$(PY) -m scripts.guarantees
 
 soak: MINUTES ?= 60

@@ -220,7 +220,7 @@ def replayed_hash(data: Path) -> tuple[int, str]:
 
 @pytest.mark.serial
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(max(900, 5 * KILLS))
 async def test_everything_acknowledged_survives_every_kill(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     starting = set(chance.sample(range(KILLS), KILLED_WHILE_STARTING))
