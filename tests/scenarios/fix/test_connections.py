@@ -256,6 +256,23 @@ def test_a_session_that_may_keep_its_orders_keeps_them(exchange: RunningExchange
             member.delete(f"/portfolio/orders/{row['order_id']}")
 
 
+def test_orders_on_their_way_when_the_connection_breaks_are_canceled_too(
+    exchange: RunningExchange, member: Member
+) -> None:
+    ticker = exchange.list_market()
+    with connect(exchange, member) as client:
+        assert client.log_on(t8013="Y").type == "A"
+        for number in range(40):
+            client.send("D", ORDER.format(number, ticker))
+        client.send("1", "112=all taken in")
+        assert client.next("0").get(112) == "all taken in"
+    with connect(exchange, member) as client:
+        assert client.log_on().type == "A"
+    rows = member.get("/portfolio/orders", ticker=ticker, limit=100)["orders"]
+    assert {row["status"] for row in rows} == {"canceled"}
+    assert len(rows) == 40
+
+
 def test_tls_is_what_is_spoken_unless_asked_otherwise() -> None:
     with running_exchange(fix=True) as exchange:
         member = exchange.add_member()

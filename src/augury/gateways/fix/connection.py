@@ -27,6 +27,8 @@ class Connection(asyncio.Protocol):
         self.session: Session | None = None
         self.under_way: set[int] = set()
         """Numbers of the application messages that are being worked on."""
+        self.work: set[asyncio.Task[None]] = set()
+        """Who works on those that came by this connection."""
         self.replays: deque[tuple[int, int]] = deque()
         self.replayed: list[tuple[int, int]] = []
         """What was replayed, or will be, since messages are held."""

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from functools import partial
 from typing import Final
@@ -230,6 +231,7 @@ class FixGateway:
             # Should the process end now, the next one has to know what it owes to this client.
             connection.hold()
         connection.accepted = session.log_on(message, options)
+        connection.under_way = session.under_way
         if connection.accepted:
             self._arm(session)
         if must_be_stored:
@@ -285,7 +287,8 @@ class FixGateway:
         key_id = session.principal.api_key_id
         del self._live[key_id]
         if connection.accepted:
-            self._leaving[key_id] = self._spawn(self._depart(session, session.clean))
+            work = set(connection.work)
+            self._leaving[key_id] = self._spawn(self._depart(session, session.clean, work))
         elif not session.retains:
             self.sessions.remove(session)
             self._forget(session)
@@ -296,11 +299,16 @@ class FixGateway:
         if place in self._ids and place not in self._armed:
             self._store.remove(self._ids.pop(place))
 
-    async def _depart(self, session: Session, clean: bool) -> None:
+    async def _depart(
+        self, session: Session, clean: bool, work: AbstractSet["asyncio.Task[None]"] = frozenset()
+    ) -> None:
         """Do what a session leaves behind, then let its key log on again."""
         key_id = session.principal.api_key_id
         place = (session.kind, key_id)
         try:
+            if work:
+                # An order that is on its way must be there before the orders are canceled.
+                await asyncio.wait(work)
             await self._application.disconnected(session, clean)
         except Unavailable as problem:
             # It stays armed: the next start tries again.
@@ -336,11 +344,15 @@ class FixGateway:
         if not self._limiter.take(principal.member_id, tier, WRITE_BUCKET, cost):
             session.business_reject(message, RATE_LIMIT_EXCEEDED, "RATE_LIMIT_EXCEEDED")
             return
-        connection.under_way.add(message.sequence)
+        session.under_way.add(message.sequence)
         connection.throttle()
-        self._spawn(self._run(connection, session, message))
+        work = self._spawn(self._run(connection, session, message, session.under_way))
+        connection.work.add(work)
+        work.add_done_callback(connection.work.discard)
 
-    async def _run(self, connection: Connection, session: Session, message: Message) -> None:
+    async def _run(
+        self, connection: Connection, session: Session, message: Message, under_way: set[int]
+    ) -> None:
         try:
             await self._application.received(session, message)
         except Unavailable as problem:
@@ -350,7 +362,7 @@ class FixGateway:
             logger.exception("a FIX message of type %s failed", message.type)
             session.business_reject(message, OTHER, "INTERNAL_ERROR")
         finally:
-            connection.under_way.discard(message.sequence)
+            under_way.discard(message.sequence)
             connection.throttle()
             if session.retains:
                 self._note(session, soon=False)
@@ -443,9 +455,6 @@ class FixGateway:
 
     def _row(self, identity: int, session: Session) -> StoredSession:
         key_id = session.principal.api_key_id
-        connection = self._live.get(key_id)
-        # What was not worked off when the process ends is asked for again.
-        under_way = connection.under_way if connection is not None else ()
         return StoredSession(
             identity,
             session.kind.name,
@@ -453,7 +462,8 @@ class FixGateway:
             session.comp_id,
             msgspec.json.encode(asdict(session.options)).decode(),
             session.next_out,
-            min(under_way, default=session.next_in),
+            # What was not worked off when the process ends is asked for again.
+            min(session.under_way, default=session.next_in),
             session.purged_through,
             (session.kind, key_id) in self._armed,
         )

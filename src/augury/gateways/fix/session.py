@@ -145,6 +145,7 @@ class Session:
         "state",
         "test_pending",
         "tests",
+        "under_way",
     )
 
     def __init__(
@@ -172,6 +173,8 @@ class Session:
         self.next_in = 1
         self.purged_through = 0
         """Up to this number messages were dropped because their retention was over."""
+        self.under_way: set[int] = set()
+        """Numbers of application messages that are being worked on, also after a disconnect."""
         self.clean = False
         """Whether the last connection ended with an exchange of Logouts."""
         self.awaited_through = 0
@@ -269,6 +272,8 @@ class Session:
         if options.reset:
             self.next_in = self.next_out = 1
             self.purged_through = 0
+            # Whoever still works on the old ones keeps them; their numbers mean nothing any more.
+            self.under_way = set()
             self._out.restarted(self)
         if number < self.next_in or (number > self.next_in and not self.retains):
             self._fail(self._wrong_number(number))
