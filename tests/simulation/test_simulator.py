@@ -14,9 +14,10 @@ import pytest
 
 from augury.testing.simulation import sqlite_vfs
 from augury.testing.simulation.__main__ import main
+from augury.testing.simulation.lives import Wrong
 from augury.testing.simulation.plan import Action, draw, named, only
 from augury.testing.simulation.shrink import attempt, shrink
-from augury.testing.simulation.world import Wrong, simulate, world
+from augury.testing.simulation.world import simulate, world
 from tests.conftest import IN_CI, require_external
 from tests.simulation.mutants import MUTANTS, Mutant, loses_a_fee
 

@@ -1,4 +1,13 @@
 """A deterministic simulator of the whole exchange. See docs/simulation.md.
 
-python -m augury.testing.simulation --seed 7
+from augury.testing.simulation import draw, simulate
+
+figures = simulate(7, draw(7))     # raises what is wrong
 """
+
+from augury.testing.simulation.figures import Figures
+from augury.testing.simulation.node import Parts
+from augury.testing.simulation.plan import Action, draw
+from augury.testing.simulation.world import simulate
+
+__all__ = ["Action", "Figures", "Parts", "draw", "simulate"]

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Final
 
 from augury.testing.simulation import sqlite_vfs
+from augury.testing.simulation.figures import Figures
 from augury.testing.simulation.plan import Action, draw, named, only
 from augury.testing.simulation.shrink import Failure, shrink
-from augury.testing.simulation.world import Figures, simulate
+from augury.testing.simulation.world import simulate
 
 RESULTS: Final = Path("results/simulation.json")
 
