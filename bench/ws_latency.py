@@ -4,31 +4,34 @@ A real server in a process of its own; its log lies in memory where the system h
 because a disk's moods are larger than what is looked for. One member sends one order after the
 other over one connection and listens to the book on another; what counts is the time from the
 first byte of the request to the delta, against the time to the answer of the request itself. Then
-the same with twenty subscribers who have stopped reading: their queues fill and overflow while it
-is measured, and each of them must have been closed.
+the same beside twenty subscribers, in a process of their own, who have stopped reading, against
+twenty who read: the queues of the former fill and overflow while it is measured, and each of them
+must have been closed.
 """
 
 import asyncio
+import contextlib
 import json
 import re
 import statistics
+import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
 from augury.testing import Member, RunningExchange, running_exchange
-from bench.ws_clients import Socket, command, connect
+from bench.ws_clients import command, connect
 
-ORDERS = 500
-ROUNDS = 4
-SLOW_READERS = 20
-QUEUE_BYTES = 65_536
+ORDERS = 800
+ROUNDS = 3
+READERS = 20
+QUEUE_BYTES = 200_000
+"""Overflows about half way through the orders."""
 MEMORY = next((path for path in [Path("/dev/shm")] if path.is_dir()), None)
-ANSWER_GOAL = 1.25
-SLOW_GOAL = 1.5
 
 ORDERS_PATH = "/trade-api/v2/portfolio/orders"
 
@@ -92,19 +95,45 @@ class Trader:
         ).encode() + body
 
 
-async def stop_reading(port: int, member: Member, ticker: str) -> Socket:
-    """A subscriber who asks for the book again and again and looks at none of the answers."""
-    slow = await connect(port, lambda text, now: None, member.signer, receive_buffer=4096)
-    slow.transport.pause_reading()
-    slow.transport.write(command("subscribe", channels=["orderbook_delta"], market_ticker=ticker))
+async def be_readers(port: int, ticker: str, slow: bool) -> None:
+    """Subscribers who, when they are slow, ask for the book again and again and read nothing."""
     again = command("update_subscription", sid=1, action="get_snapshot", market_ticker=ticker)
-    for _ in range(20):
-        slow.transport.write(again * 100)
-        await asyncio.sleep(0.01)
-    return slow
+    held = []
+    for _ in range(READERS):
+        one = await connect(port, lambda text, now: None, receive_buffer=4096 if slow else None)
+        one.transport.write(
+            command("subscribe", channels=["orderbook_delta"], market_ticker=ticker)
+        )
+        if slow:
+            one.transport.pause_reading()
+            for _ in range(10):
+                one.transport.write(again * 100)
+                await asyncio.sleep(0.01)
+        held.append(one)
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
 
 
-async def measure_on(exchange: RunningExchange, slow_readers: int) -> dict[str, float]:
+@contextlib.asynccontextmanager
+async def readers(port: int, ticker: str, kind: str) -> AsyncIterator[None]:
+    """The subscribers beside the one who is measured: ``none``, ``slow`` or ``fast``."""
+    if kind == "none":
+        yield
+        return
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.ws_latency", "readers", str(port), ticker, kind),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"ready\n"
+    yield
+    process.stdin.close()
+    await process.wait()
+
+
+async def measure_on(exchange: RunningExchange, kind: str) -> dict[str, float]:
     port = int(exchange.url.rpartition(":")[2])
     member = exchange.add_member(deposit="1000000.00")
     ticker = exchange.list_market()
@@ -112,13 +141,15 @@ async def measure_on(exchange: RunningExchange, slow_readers: int) -> dict[str, 
     for cents in range(1, 60):
         member.place(ticker, "buy", "yes", 1, cents)
         member.place(ticker, "buy", "no", 1, min(cents, 39))
-    slow = [await stop_reading(port, member, ticker) for _ in range(slow_readers)]
-    deltas, answers = await Trader(port, member, ticker).run(ORDERS)
-    metrics = exchange.http.get("/metrics").text
-    (closed,) = re.findall(r"^augury_websocket_overflows_total ([0-9]+)", metrics, re.MULTILINE)
-    assert int(closed) == slow_readers, closed
-    for one in slow:
-        one.transport.abort()
+    before = counted(exchange, "overflows")
+    async with readers(port, ticker, kind):
+        # What they have asked for is done before it begins.
+        asked = -1.0
+        while asked != (asked := counted(exchange, "commands")):  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
+        assert counted(exchange, "overflows") == before
+        deltas, answers = await Trader(port, member, ticker).run(ORDERS)
+        assert counted(exchange, "overflows") - before == (READERS if kind == "slow" else 0)
     return {
         "delta p50": statistics.median(deltas),
         "delta p99": statistics.quantiles(deltas, n=100)[98],
@@ -127,9 +158,14 @@ async def measure_on(exchange: RunningExchange, slow_readers: int) -> dict[str, 
     }
 
 
+def counted(exchange: RunningExchange, what: str) -> float:
+    metrics = exchange.http.get("/metrics").text
+    (found,) = re.findall(rf"^augury_websocket_{what}_total ([0-9.e+]+)", metrics, re.MULTILINE)
+    return float(found)
+
+
 async def measure() -> list[dict[str, Any]]:
-    alone: list[dict[str, float]] = []
-    beside: list[dict[str, float]] = []
+    found: dict[str, list[dict[str, float]]] = {"none": [], "fast": [], "slow": []}
     for _ in range(ROUNDS):
         with (
             tempfile.TemporaryDirectory(dir=MEMORY) as data,
@@ -139,31 +175,23 @@ async def measure() -> list[dict[str, Any]]:
                 clock="real",
                 maintenance=False,
                 websocket_queue_bytes=QUEUE_BYTES,
+                websocket_public_orderbook=True,
             ) as exchange,
         ):
-            alone.append(await measure_on(exchange, 0))
-            beside.append(await measure_on(exchange, SLOW_READERS))
-    best = {name: min(one[name] for one in alone) for name in alone[0]}
-    slow = {name: min(one[name] for one in beside) for name in beside[0]}
+            for kind, measured in found.items():
+                measured.append(await measure_on(exchange, kind))
+    best = {
+        kind: {name: min(one[name] for one in measured) for name in measured[0]}
+        for kind, measured in found.items()
+    }
+    alone, fast, slow = best["none"], best["fast"], best["slow"]
+    beside = f"Order to delta beside {READERS} readers who stopped"
+    readers_who_read = f"beside {READERS} who read"
     return [
-        row(
-            "Order to delta, p50", best["delta p50"], "the answer", best["answer p50"], ANSWER_GOAL
-        ),
-        row("Order to delta, p99", best["delta p99"], "the answer", best["answer p99"], None),
-        row(
-            f"Order to delta beside {SLOW_READERS} readers who stopped, p50",
-            slow["delta p50"],
-            "without them",
-            best["delta p50"],
-            SLOW_GOAL,
-        ),
-        row(
-            f"Order to delta beside {SLOW_READERS} readers who stopped, p99",
-            slow["delta p99"],
-            "without them",
-            best["delta p99"],
-            None,
-        ),
+        row("Order to delta, p50", alone["delta p50"], "the answer", alone["answer p50"], 1.25),
+        row("Order to delta, p99", alone["delta p99"], "the answer", alone["answer p99"], None),
+        row(f"{beside}, p50", slow["delta p50"], readers_who_read, fast["delta p50"], 1.5),
+        row(f"{beside}, p99", slow["delta p99"], readers_who_read, fast["delta p99"], None),
     ]
 
 
@@ -185,5 +213,8 @@ def rows() -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    for line in rows():
-        print(line)
+    if sys.argv[1:2] == ["readers"]:
+        uvloop.run(be_readers(int(sys.argv[2]), sys.argv[3], sys.argv[4] == "slow"))
+    else:
+        for line in rows():
+            print(line)
