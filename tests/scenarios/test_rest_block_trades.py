@@ -4,11 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from augury.core import commands as c
+from augury.core.events import TradeExecuted
+from augury.core.step import BLOCK_TRADE_BIT
+from augury.gateways.ws import messages
 from augury.testing.invariants import check
-from tests.rest_harness import RAIN, SECOND, Caller, RestExchange, running
+from tests.rest_harness import RAIN, SECOND, START_NS, Caller, RestExchange, running
 
 PATH = "/communications/block-trade-proposals"
 IN_AN_HOUR = "2026-03-01T15:00:00Z"
@@ -75,6 +79,8 @@ def test_both_agree_and_it_trades_at_their_price_past_a_better_book(
     (trade,) = stream_trades.get("/markets/trades")["trades"]
     assert (trade["yes_price"], trade["count"], trade["taker_side"]) == (41, 100, "no")
     assert trade["is_block_trade"] is True
+    assert buyer.get("/markets/trades", is_block_trade=True)["trades"] == [trade]
+    assert buyer.get("/markets/trades", is_block_trade=0)["trades"] == []
     (bought,) = buyer.get("/portfolio/fills")["fills"]
     (sold,) = seller.get("/portfolio/fills")["fills"]
     assert bought["trade_id"] == sold["trade_id"] == trade["trade_id"]
@@ -102,6 +108,9 @@ def test_a_trade_on_the_book_is_no_block_trade(exchange: RestExchange) -> None:
     taker = exchange.member("taker")
     taker.order("buy", "yes", 40, 5)
     assert [t["is_block_trade"] for t in taker.get("/markets/trades")["trades"]] == [False]
+    assert taker.get("/markets/trades", is_block_trade=True)["trades"] == []
+    assert len(taker.get("/markets/trades", is_block_trade=False)["trades"]) == 1
+    assert taker.refused(400, "GET", "/markets/trades", params={"is_block_trade": "maybe"})
 
 
 def test_what_cannot_be_proposed(exchange: RestExchange) -> None:
@@ -194,3 +203,12 @@ def test_scopes_and_restricted_keys(exchange: RestExchange) -> None:
     accepter = exchange.caller(seller.member_id, ("write::block_trade_accept",))
     assert accepter.refused(403, "GET", PATH) == "insufficient_scope"
     accepter.expect(204, "POST", accept)
+
+
+def test_the_stream_of_trades_says_which_kind_it_is() -> None:
+    def told(trade_id: int) -> Any:
+        event = TradeExecuted(trade_id, RAIN, 4_100, 100, 1, 3, 4, 100, 100)
+        return msgspec.json.decode(messages.trade(event, START_NS))["is_block_trade"]
+
+    assert told(5 << 20) is False
+    assert told(5 << 20 | BLOCK_TRADE_BIT) is True

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ClauseElement,
     Column,
     Select,
@@ -26,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ColumnElement
 
+from augury.core.step import BLOCK_TRADE_BIT
 from augury.core.units import NANOS_PER_SECOND
 from augury.projections import tables as t
 from augury.projections.candles import DAY, HOUR, MINUTE, grouped, period_end, previous_end
@@ -117,12 +119,17 @@ class HistoryQueries:
         market_ticker: str = "",
         min_ns: int = 0,
         max_ns: int = 0,
+        block: bool | None = None,
     ) -> list[TradeRow]:
-        """Public trades of one market or of all. The id of a row is its ``trade_id``."""
+        """Public trades of one market or of all. The id of a row is its ``trade_id``.
+
+        ``block`` asks for those agreed on off the book, or for the others.
+        """
         c = t.trades.c
         filters = _Filters()
         filters.equal(c.market_ticker, market_ticker or None)
         filters.times(c.trade_id, c.time_ns, t.ID_SHIFT, min_ns, max_ns)
+        filters.bit(c.trade_id, BLOCK_TRADE_BIT, block)
         rows = await self._page(t.trades, c.trade_id, filters, limit, before_id)
         return [TradeRow(*row) for row in rows]
 
@@ -552,6 +559,12 @@ class _Filters:
     def before(self, key: Column[int], value: int) -> None:
         self.values["before_id"] = value
         self._conditions.append(("before_id", lambda: key < bindparam("before_id")))
+
+    def bit(self, column: Column[int], bit: int, wanted: bool | None) -> None:
+        """Whether ``bit`` of a number is set."""
+        if wanted is not None:
+            condition = f"{column.name} & {bit} {'<>' if wanted else '='} 0"
+            self._conditions.append((condition, lambda: literal_column(f"({condition})", Boolean)))
 
     def after(self, key: Column[int], value: int) -> None:
         if value:

@@ -33,7 +33,14 @@ from augury.gateways.rest.candlesticks_answers import (
 )
 from augury.gateways.rest.errors import invalid, not_found
 from augury.gateways.rest.market_rows import is_multivariate
-from augury.gateways.rest.markets import MARKETS_LIMIT, TICKERS, TRADES_LIMIT, time_range, trade_row
+from augury.gateways.rest.markets import (
+    IS_BLOCK_TRADE,
+    MARKETS_LIMIT,
+    TICKERS,
+    TRADES_LIMIT,
+    time_range,
+    trade_row,
+)
 from augury.gateways.rest.order_rows import order_row
 from augury.gateways.rest.orders import ORDERS_LIMIT
 from augury.gateways.rest.parameters import (
@@ -86,6 +93,7 @@ TRADES_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (
     TICKER,
     MIN_TS,
     MAX_TS,
+    IS_BLOCK_TRADE,
     TRADES_LIMIT,
     CURSOR,
 )
@@ -217,6 +225,7 @@ async def get_trades(services: Services, request: Request) -> GetTradesResponse:
         market_ticker=ticker,
         min_ns=min_ns,
         max_ns=max_ns,
+        block=request.value(IS_BLOCK_TRADE),
     )
     cursor = ""
     if len(rows) > page:

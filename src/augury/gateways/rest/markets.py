@@ -35,6 +35,7 @@ from augury.gateways.rest.parameters import (
     choice,
     integer,
     limit,
+    optional_flag,
     texts,
     time_seconds,
 )
@@ -55,6 +56,9 @@ MARKET_STATUS: Final = choice("status", tuple(STATUS_GROUPS), "Only markets of t
 TICKERS: Final = texts("tickers", "Only these markets.")
 MVE_FILTER: Final = choice("mve_filter", ("only", "exclude"), "Only combinations, or none.")
 TRADES_LIMIT: Final = limit(1000)
+IS_BLOCK_TRADE: Final = optional_flag(
+    "is_block_trade", "Only trades agreed on off the book, or only the others."
+)
 DEPTH: Final = integer("depth", "Best levels per side; 0 or less for all.", maximum=100, default=0)
 
 MARKETS_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (
@@ -74,6 +78,7 @@ MARKETS_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (
     MVE_FILTER,
 )
 TRADES_PARAMETERS: Final[tuple[Parameter[Any], ...]] = (
+    IS_BLOCK_TRADE,
     TRADES_LIMIT,
     CURSOR,
     TICKER,
@@ -277,6 +282,7 @@ async def get_trades(services: Services, request: Request) -> GetTradesResponse:
         market_ticker=ticker,
         min_ns=min_ns,
         max_ns=max_ns,
+        block=request.value(IS_BLOCK_TRADE),
     )
     cursor = ""
     if len(rows) > page:

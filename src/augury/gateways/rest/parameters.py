@@ -146,6 +146,11 @@ def flag(name: str, description: str) -> Parameter[bool]:
     return Parameter(name, parse, False, {"type": "boolean", "default": False}, description)
 
 
+def optional_flag(name: str, description: str) -> Parameter[bool | None]:
+    """Without it, it does not matter."""
+    return Parameter(name, flag(name, description).parse, None, {"type": "boolean"}, description)
+
+
 def texts(
     name: str,
     description: str,
