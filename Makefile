@@ -107,7 +107,8 @@ test: setup-dev test-programs  ## Run every test.
 
 sim: SECONDS ?= 60
 sim: setup-dev  ## Simulate the exchange with faults: SECONDS=n of fresh seeds, or SEED=n KEEP=... again.
-	$(PY) -m augury.testing.simulation --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep $(KEEP)) $(ARGS)
+	$(PY) -m augury.testing.simulation --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep $(KEEP)) $(if $(RECORD),--record) $(ARGS)
+	$(if $(RECORD),@$(PY) -m scripts.guarantees)
 
 fuzz-api: TIMES ?= 20
 fuzz-api: setup-dev  ## Send the trading API what its document allows and what not; TIMES as much as the tests do.

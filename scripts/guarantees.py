@@ -31,6 +31,7 @@ PROMISES = (
         "the process is killed anywhere, also while it starts; power is lost; writes are torn, "
         "the disk is full or refuses to flush",
         (
+            "tests/simulation/test_simulator.py",
             "tests/simulation/test_kill_server.py",
             "tests/simulation/test_log_kills.py",
             "tests/simulation/test_sequencer_faults.py",
@@ -40,7 +41,11 @@ PROMISES = (
     Promise(
         "What was not acknowledged happened whole or not at all; a retry makes it one order.",
         "the same, and connections that break at any byte",
-        ("tests/simulation/test_kill_server.py", "tests/simulation/test_fix_kills.py"),
+        (
+            "tests/simulation/test_simulator.py",
+            "tests/simulation/test_kill_server.py",
+            "tests/simulation/test_fix_kills.py",
+        ),
     ),
     Promise(
         "No cent is made or lost: all accounts, escrow, fees and the outside world sum to zero, "
@@ -50,6 +55,7 @@ PROMISES = (
             "tests/properties/test_core_invariants.py",
             "tests/properties/test_core_storm.py",
             "tests/properties/test_audit.py",
+            "tests/simulation/test_simulator.py",
         ),
     ),
     Promise(
@@ -65,17 +71,25 @@ PROMISES = (
     Promise(
         "The same log leads to the same state, on any machine, compiled or not, in every version.",
         "restarts from snapshots anywhere, logs of earlier versions",
-        ("tests/replay/test_stored_logs.py", "tests/properties/test_core_replay.py"),
+        (
+            "tests/replay/test_stored_logs.py",
+            "tests/replay/test_upgrade.py",
+            "tests/properties/test_core_replay.py",
+        ),
     ),
     Promise(
         "Damage is noticed and named, never guessed around.",
         "flipped bytes, cut, exchanged and missing files, foreign and forged snapshots",
-        ("tests/simulation/test_log_damage.py", "tests/contract/test_snapshots.py"),
+        (
+            "tests/simulation/test_log_damage.py",
+            "tests/contract/test_snapshots.py",
+            "tests/simulation/test_simulator.py",
+        ),
     ),
     Promise(
         "Trading does not need the history database; history catches up by itself.",
         "it is removed, damaged, or of another past",
-        ("tests/simulation/test_server_failures.py",),
+        ("tests/simulation/test_server_failures.py", "tests/simulation/test_simulator.py"),
     ),
     Promise(
         "A book or account rebuilt from the stream is the exchange's own.",
@@ -101,7 +115,7 @@ PROMISES = (
 )
 
 COMMANDS = {
-    "simulation": "make sim",
+    "simulation": "make sim SECONDS=600 RECORD=1",
     "kills": "make kills KILLS=1000",
     "fuzzing": "make fuzz SECONDS=600",
     "soak": "make soak",

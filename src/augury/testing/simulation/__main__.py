@@ -50,7 +50,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=0, help="so many fresh seeds instead")
     parser.add_argument("--first", type=int, help="the first of the fresh seeds")
     parser.add_argument("--shrink", type=float, default=120.0, help="seconds to shrink a failure")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where the figures go")
+    parser.add_argument("--record", action="store_true", help=f"write the figures to {RESULTS}")
+    parser.add_argument("--results", type=Path, help="write them to this file instead")
     return parser.parse_args(arguments)
 
 
@@ -88,7 +89,9 @@ def _many(given: argparse.Namespace) -> int:
     print(f"{count} seeds from {first}, {len(failed)} failed, {seconds:.0f} s")
     for line in lines(total):
         print(f"  {line}")
-    write_results(given.results, count, len(failed), seconds, total)
+    results = given.results or (RESULTS if given.record else None)
+    if results is not None:
+        write_results(results, count, len(failed), seconds, total)
     return 1 if failed else 0
 
 
