@@ -7,7 +7,13 @@ import pytest
 from augury.core import rejections
 from augury.gateways.fix import reasons
 from augury.gateways.fix.fields import FIELDS
-from augury.gateways.fix.reasons import change_refusal, end_text, order_refusal, text_of
+from augury.gateways.fix.reasons import (
+    change_refusal,
+    end_text,
+    order_refusal,
+    quote_refusal,
+    text_of,
+)
 
 ALL_CODES = sorted(
     value for name, value in vars(rejections).items() if name.isupper() and isinstance(value, str)
@@ -96,6 +102,21 @@ def test_every_refusal_of_the_core_has_numbers_that_the_dictionary_knows(code: s
     assert text == text.upper()
     assert number == 0 or str(number) in FIELDS[103].values
     assert str(change_refusal(text)) in FIELDS[102].values
+
+
+@pytest.mark.parametrize(
+    "reason,text,number",
+    [
+        ("expired", "EXPIRED", 8),
+        ("replaced", "EXPIRED", 8),
+        ("invalid_state", "EXPIRED", 8),
+        ("available_balance_too_low", "INSUFFICIENT_BALANCE", 99),
+        ("paused", "TRADING_PAUSED", 2),
+        ("market_closed", "MARKET_ALREADY_CLOSED", 2),
+    ],
+)
+def test_an_acceptance_that_came_to_nothing(reason: str, text: str, number: int) -> None:
+    assert quote_refusal(reason) == (text, number)
 
 
 def test_every_text_is_on_the_page_that_explains_them() -> None:

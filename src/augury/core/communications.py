@@ -440,5 +440,7 @@ def report_quote(step: Step, quote: Quote, kind: str, reason: str) -> None:
             quote.client_quote_id,
             quote.origin,
             rfq.origin,
+            quote.rfq_client_order_id,
+            quote.rfq_order_origin,
         )
     )

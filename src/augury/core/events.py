@@ -624,6 +624,7 @@ class QuoteUpdated(Event):
     ``status`` is ``open``, ``accepted``, ``confirmed``, ``executed`` or ``cancelled``.
     ``yes_quantity`` and ``no_quantity`` are what the quote offers on each side.
     ``client_quote_id`` and ``origin`` are as the quote came with, ``rfq_origin`` is the request's.
+    ``rfq_client_order_id`` and ``rfq_order_origin`` are as the acceptance came with.
     """
 
     kind: str
@@ -657,6 +658,8 @@ class QuoteUpdated(Event):
     client_quote_id: str = ""
     origin: str = ""
     rfq_origin: str = ""
+    rfq_client_order_id: str = ""
+    rfq_order_origin: str = ""
 
 
 @dataclass(slots=True)

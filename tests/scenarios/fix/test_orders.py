@@ -157,7 +157,7 @@ def test_reports_of_sizes_and_average_prices(floor: Floor) -> None:
         ("buy 1 @ 41 a1 gtd", "malformed 1 tag 126"),
         ("buy 1 @ 41 a1 18=7", "malformed 5 tag 18"),
         ("buy 1 @ 41 a1 100=1", "rejected a1 11 INVALID_ORDER"),
-        ("buy 1 @ 41 a1 117=some-quote", "rejected a1 11 INVALID_ORDER"),
+        ("buy 1 @ 41 a1 117=some-quote", "rejected a1 8 EXPIRED"),
         ("buy 1 @ 41 a1 60=20260301-14:00:00 21=1 15=USD", "new a1 [0/1]"),
     ],
 )

@@ -204,6 +204,53 @@ def test_a_requester_on_rt(exchange: RunningExchange, floor: Floor) -> None:
     assert tags(asker.hear("UC"), 21025, 58) == ["1", "QUOTE_NOT_FOUND"]
 
 
+def test_an_order_accepts_a_quote_and_hears_when_nothing_comes_of_it(
+    exchange: RunningExchange, floor: Floor
+) -> None:
+    maker = floor.join("maya", "KalshiRFQ")
+    asker = floor.join("asker", "KalshiRT", t21011="Y")
+
+    def quoted() -> tuple[str, str]:
+        """The quote's name and public id, of a new request for ten."""
+        asker.client.send("R", f"131=ask|146=1|55={floor.market}|38=10|21016=Y")
+        while (ack := asker.hear()).type != "b":
+            assert ack.type == "UB"
+        name = quote(maker, ack.get(21023), "40", "55")
+        assert maker.client.next("AI").get(297) == "10"
+        return name, asker.hear("S").get(117) or ""
+
+    name, public = quoted()
+    floor.traders["asker"].groups["q"] = public
+    floor.play(
+        """
+        asker: |D|11=o1|38=10|40=2|44=44|54=1|55={market}|117={q} -> rejected o1 99 INVALID_PRICE
+        asker: |D|11=o2|38=9|40=2|44=45|54=1|55={market}|117={q}  -> rejected o2 13 INVALID_ORDER
+        asker: |D|11=o3|38=10|40=2|44=45|54=1|55=OTHER|117={q}    -> rejected o3 11 INVALID_ORDER
+        asker: |D|11=o4|38=10|40=2|44=45|54=1|55={market}|117={q} ->
+        """,
+        False,
+    )
+    assert tags(maker.client.next("AI"), 117, 297, 54) == [name, "0", "2"]
+    maker.client.send("U7", f"117={name}")
+    assert maker.client.next("U8").get(21010) == "0"
+    exchange.advance(seconds=16)
+    floor.play("asker: -> fill o4 10 @ 45 [10/0]", False)
+
+    name, public = quoted()
+    floor.traders["asker"].groups["q"] = public
+    floor.play("asker: |D|11=o5|38=10|40=2|44=40|54=2|55={market}|117={q} ->", False)
+    assert tags(maker.client.next("AI"), 117, 297, 54) == [name, "0", "1"]
+    exchange.advance(seconds=31)
+    floor.play(
+        """
+        asker:                                                    -> rejected o5 8 EXPIRED
+        asker: |D|11=o6|38=10|40=2|44=40|54=2|55={market}|117={q} -> rejected o6 8 EXPIRED
+        """,
+        False,
+    )
+    assert asker.quiet() == []
+
+
 def test_requests_that_end_or_never_begin(exchange: RunningExchange, floor: Floor) -> None:
     asker = floor.join("asker", "KalshiRT", t21011="Y")
     market = floor.market

@@ -19,6 +19,7 @@ from augury.codec.ids import format_id, parse_id
 from augury.core import queries, rejections
 from augury.core.applied import Applied
 from augury.core.commands import (
+    AcceptQuote,
     AmendOrder,
     CancelOrder,
     Command,
@@ -36,6 +37,7 @@ from augury.gateways.fix.order_index import OrderIndex
 from augury.gateways.fix.orders import (
     Malformed,
     Refused,
+    accept_quote,
     account_of,
     own_account,
     place_order,
@@ -151,15 +153,24 @@ class OrderEntry:
         now_ns = self._gate.now_ns()
         if self._is_repeated(session, message):
             return
+        member = self._member(session)
+        command: Command
         try:
-            command = place_order(session, message, self._member(session), now_ns)
+            if 117 in message:
+                command = accept_quote(session, message, member, self._gate.state)
+            else:
+                command = place_order(session, message, member, now_ns)
         except Refused as refused:
             self._pending_new(session, message, now_ns)
             session.send("8", _refused_order(message, now_ns, refused.text, refused.code))
             return
         self._pending_new(session, message, now_ns)
-        # What becomes of it, refusal included, is in the log, and reported from there.
-        await self._gate.submit(command)
+        applied = await self._gate.submit(command)
+        # What becomes of an order, refusal included, is in the log, and reported from there.
+        rejection = applied.rejection
+        if rejection is not None and isinstance(command, AcceptQuote):
+            text, code = reasons.quote_refusal(rejection.code)
+            session.send("8", _refused_order(message, now_ns, text, code))
 
     def _is_repeated(self, session: Session, message: Message) -> bool:
         """Whether a message came again, as possible duplicates do when the exchange asks for them

@@ -9,8 +9,9 @@ from typing import Final
 
 from augury.codec.ids import parse_id
 from augury.core import rejections
-from augury.core.commands import PlaceOrder
-from augury.core.state import ANY_SUBACCOUNT, Member
+from augury.core.commands import AcceptQuote, PlaceOrder
+from augury.core.communications import OPEN, offered, yes_price
+from augury.core.state import ANY_SUBACCOUNT, Exchange, Member
 from augury.gateways.fix import reasons
 from augury.gateways.fix.codec import Message
 from augury.gateways.fix.session import Session
@@ -104,8 +105,8 @@ def place_order(session: Session, message: Message, member: Member, now_ns: int)
     ``54=2`` becomes the purchase of NO, so that MaxExecutionCost can cap either side.
     """
     time_in_force, expiration_ns = _lifetime(message, now_ns)
-    if 117 in message or 21023 in message or message.get(100) not in (None, "0"):
-        # Quotes are accepted with AcceptQuote, and there is one exchange.
+    if message.get(100) not in (None, "0"):
+        # There is one exchange.
         raise Refused(reasons.INVALID_ORDER, reasons.UNSUPPORTED)
     check_ticker(message.get(55) or "")
     subaccount = own_account(session, message, member)
@@ -142,6 +143,39 @@ def place_order(session: Session, message: Message, member: Member, now_ns: int)
         message.is_yes(21006),
         origin_of(session),
     )
+
+
+def accept_quote(
+    session: Session, message: Message, member: Member, state: Exchange
+) -> AcceptQuote:
+    """The acceptance that a NewOrderSingle with a QuoteID is. Raises ``Refused``.
+
+    Whoever buys YES takes the maker's bid for NO. The order's price is a limit as any other, its
+    size that of the quote.
+    """
+    quote = state.quotes.get(parse_id("quote", message.get(117) or "") or 0)
+    rfq_text = message.get(21023)
+    if (
+        quote is None
+        or quote.rfq.account.member is not member
+        or not may_see(session, quote.rfq.account.number)
+        or (rfq_text is not None and parse_id("rfq", rfq_text) != quote.rfq.id)
+        or quote.status != OPEN
+    ):
+        raise Refused(reasons.EXPIRED, reasons.STALE_ORDER)
+    if message.get(55) != quote.rfq.market.ticker:
+        raise Refused(reasons.INVALID_ORDER, reasons.UNSUPPORTED)
+    name = message.get(11) or ""
+    if name in member.client_order_ids:
+        raise Refused(reasons.ORDER_ALREADY_EXISTS, reasons.DUPLICATE_ORDER)
+    buys = message.get(54) == "1"
+    side = "no" if buys else "yes"
+    limit, price = price_of(session, message), yes_price(quote, side)
+    if (limit < price) if buys else (limit > price):
+        raise Refused(reasons.INVALID_PRICE, reasons.OTHER)
+    if quantity_of(message) != offered(quote, side):
+        raise Refused(reasons.INVALID_ORDER, reasons.INCORRECT_QUANTITY)
+    return AcceptQuote(member.id, quote.id, side, name, origin_of(session))
 
 
 def check_ticker(ticker: str) -> None:

@@ -12,11 +12,12 @@ from augury.codec.ids import format_id
 from augury.core.applied import Applied
 from augury.core.events import QuoteUpdated, RfqUpdated
 from augury.core.state import Exchange, Market, Member, Rfq
-from augury.gateways.fix import values
+from augury.core.units import PRICE_ONE
+from augury.gateways.fix import reasons, values
 from augury.gateways.fix.dictionary import Kind
 from augury.gateways.fix.orders import may_see
 from augury.gateways.fix.registry import Sessions
-from augury.gateways.fix.reports import Fields, account_fields
+from augury.gateways.fix.reports import NO_EXEC_ID, NO_ORDER, Fields, account_fields
 from augury.gateways.fix.session import Session
 from augury.gateways.quoting import cancellation_reason, communications_id
 
@@ -123,6 +124,10 @@ class QuoteReports:
             fields = status_report(event, maker, state)
             if fields is not None:
                 maker.send("AI", fields)
+        if event.kind == "cancelled" and event.rfq_client_order_id:
+            requester = self._session(event.rfq_order_origin)
+            if requester is not None:
+                requester.send("8", _void_acceptance(event, applied.time_ns, requester))
         if event.kind == "created":
             requester = self._session(event.rfq_origin)
             if requester is not None and may_see(requester, event.rfq_subaccount):
@@ -161,6 +166,30 @@ def status_report(event: QuoteUpdated, session: Session, state: Exchange) -> Fie
     fields.append((134, values.quantity_text(event.yes_quantity)))
     fields.append((135, values.quantity_text(event.no_quantity)))
     return fields + text
+
+
+def _void_acceptance(event: QuoteUpdated, time_ns: int, session: Session) -> Fields:
+    """A rejection of the order that the requester named when accepting the quote."""
+    takes_yes_bid = event.accepted_side == "yes"
+    price = event.yes_bid if takes_yes_bid else PRICE_ONE - event.no_bid
+    text, code = reasons.quote_refusal(event.reason)
+    return [
+        (6, "0"),
+        (11, event.rfq_client_order_id),
+        (14, "0.00"),
+        (17, NO_EXEC_ID),
+        (37, NO_ORDER),
+        (38, values.size_text(event.accepted_quantity)),
+        (39, "8"),
+        (44, values.price_text(price, session.options.use_dollars)),
+        (54, "2" if takes_yes_bid else "1"),
+        (55, event.market_ticker),
+        (58, text),
+        (60, values.time_text(time_ns)),
+        (103, str(code)),
+        (150, "8"),
+        (151, "0.00"),
+    ]
 
 
 def _account(event: QuoteUpdated, state: Exchange) -> Fields:

@@ -33,6 +33,7 @@ UNKNOWN_SYMBOL: Final = 1
 EXCHANGE_CLOSED: Final = 2
 EXCEEDS_LIMIT: Final = 3
 DUPLICATE_ORDER: Final = 6
+STALE_ORDER: Final = 8
 UNSUPPORTED: Final = 11
 INCORRECT_QUANTITY: Final = 13
 UNKNOWN_ACCOUNT: Final = 15
@@ -123,6 +124,20 @@ def text_of(code: str, detail: str = "") -> str:
 def order_refusal(code: str, detail: str = "") -> tuple[str, int]:
     """Text and OrdRejReason of a refused order; 0 means that it counts as canceled."""
     return text_of(code, detail), _ORDER[code][1] if code in _ORDER else OTHER
+
+
+_QUOTE_ENDS: Final = {
+    "market_closed": ("MARKET_ALREADY_CLOSED", EXCHANGE_CLOSED),
+    "member_suspended": ("MEMBER_SUSPENDED", OTHER),
+    "paused": ("TRADING_PAUSED", EXCHANGE_CLOSED),
+}
+
+
+def quote_refusal(reason: str) -> tuple[str, int]:
+    """Text and OrdRejReason of the order that an accepted quote would have become."""
+    if reason in _ORDER:
+        return order_refusal(reason)
+    return _QUOTE_ENDS.get(reason, (EXPIRED, STALE_ORDER))
 
 
 def change_refusal(text: str) -> int:
