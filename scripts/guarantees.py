@@ -70,8 +70,9 @@ PROMISES = (
     ),
     Promise(
         "The same log leads to the same state, on any machine, compiled or not, in every version.",
-        "restarts from snapshots anywhere, logs of earlier versions",
+        "replicas that join late, restarts from snapshots anywhere, logs of earlier versions",
         (
+            "tests/simulation/test_simulator.py",
             "tests/replay/test_stored_logs.py",
             "tests/replay/test_upgrade.py",
             "tests/properties/test_core_replay.py",
@@ -134,7 +135,6 @@ the runs leave in `results/`.
 """
 
 TAIL = """\
-
 ## What is not promised
 
 - Speed. There are benchmarks (`make bench`), no promises.
@@ -153,22 +153,21 @@ def page(folder: Path = RESULTS) -> str:
         lines.append(f"| {promise.text} | {promise.faults} | {tests} |")
     lines += ["", "## The latest long runs", ""]
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    lines += ["| Run | Again with | When, where | Figures |", "|---|---|---|---|"]
     for result in found:
-        again = COMMANDS.get(result["what"], "")
-        figures = "; ".join(_figure(name, value) for name, value in result["figures"].items())
-        when = f"{result['date']}, {result['machine']}"
-        command = f"`{again}`" if again else ""
-        lines.append(f"| {result['what']} | {command} | {when} | {figures} |")
+        again = COMMANDS.get(result["what"])
+        command = f"; again with `{again}`" if again else ""
+        lines += [f"### {result['what'].capitalize()}", ""]
+        lines += [f"{result['date']}, {result['machine']}{command}.", ""]
+        lines += ["| | |", "|---|---:|"]
+        lines += [f"| {name} | {_figure(value)} |" for name, value in result["figures"].items()]
+        lines.append("")
     return HEAD + "\n".join(lines) + "\n" + TAIL
 
 
-def _figure(name: str, value: Any) -> str:
+def _figure(value: Any) -> str:
     if isinstance(value, int):
-        return f"{name}: {value:,}"
-    if isinstance(value, float):
-        return f"{name}: {value:.2f}"
-    return f"{name}: {value}"
+        return f"{value:,}"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def main() -> int:

@@ -83,7 +83,7 @@ def main() -> int:
             "cases": sum(cases.values()),
             **{f"cases of {name}": number for name, number in cases.items()},
             "seconds per target": arguments.seconds,
-            "seed": arguments.seed,
+            "seed": str(arguments.seed),
         }
         record("fuzzing", figures)
     return 1 if failed else 0

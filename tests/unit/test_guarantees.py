@@ -48,8 +48,9 @@ def test_a_run_leaves_its_figures_and_the_page_shows_them(tmp_path: Path) -> Non
     assert found == written
     assert results.recorded("soak", tmp_path) is None
     text = guarantees.page(tmp_path)
-    assert "cases: 1,234,567; seconds: 1.50; guided: yes" in text
-    assert "`make fuzz SECONDS=600`" in text
+    assert "| cases | 1,234,567 |" in text
+    assert "| seconds | 1.50 |" in text
+    assert "again with `make fuzz SECONDS=600`" in text
 
 
 def test_the_audit_of_dependencies_knows_every_lock(repository: Path) -> None:
