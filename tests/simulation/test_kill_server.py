@@ -249,7 +249,8 @@ async def test_everything_acknowledged_survives_every_kill(tmp_path: Path, seed:
         exchange.restart()
         assert exchange.operator.get("state-hash") == digest
         print(f"{KILLS} kills, {traders.memory.acknowledged} acknowledgements", file=sys.stderr)
-        assert traders.memory.acknowledged > 10 * KILLS
+        # Only that the victims were at work; how much depends on the machine.
+        assert traders.memory.acknowledged > 2 * KILLS
         findings = audit_log(log_path(tmp_path / "data"))
         assert findings.difference is None, str(findings.difference)
         if os.environ.get("AUGURY_RECORD"):
