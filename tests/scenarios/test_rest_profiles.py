@@ -164,6 +164,20 @@ def whose_order(world: World) -> None:
     assert [cancelled(profile) for profile in PROFILES] == [True, True, False]
 
 
+def most_subaccounts(world: World) -> None:
+    owner = world.exchange.member("owner")
+
+    def opened(profile: str) -> int:
+        header = {"KALSHI-API-PROFILE": profile}
+        while True:
+            answer = owner.send("POST", "/portfolio/subaccounts", headers=header)
+            if answer.status_code != 201:
+                assert answer.json()["code"] == "invalid_parameters"
+                return len(owner.get("/portfolio/subaccounts/balances")["subaccount_balances"]) - 1
+
+    assert [opened(profile) for profile in PROFILES] == [32, 32, 63]
+
+
 ROWS: dict[str, Callable[[World], None]] = {
     "market status `finalized`": finalized,
     "market status `inactive`": inactive,
@@ -175,6 +189,7 @@ ROWS: dict[str, Callable[[World], None]] = {
     "`/account/limits`": limits,
     "errors": errors,
     "`subaccount` left out when an order is changed": whose_order,
+    "most subaccounts that can be opened": most_subaccounts,
 }
 
 
