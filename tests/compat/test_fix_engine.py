@@ -47,6 +47,11 @@ class Engine:
             if "event" in found:
                 return found
 
+    def finish(self) -> None:
+        """Until the program has written down where its session stands."""
+        while self.event()["event"] != "finished":
+            pass
+
     def report(self) -> Fields:
         """The next application message, as the engine decoded it with the dictionary."""
         while True:
@@ -82,7 +87,7 @@ def engine(
     }
     with running(node(), "fix_client.mjs", environment=environment) as program:
         client = Engine(program)
-        assert client.event() == {"event": "ready"}
+        assert client.event() == {"event": "ready"}, client.wire
         yield client
 
 
@@ -154,6 +159,7 @@ def test_what_happened_while_the_client_was_away_is_sent_again(
         assert [client.report()["ExecType"] for _ in range(2)] == ["A", "0"]
         client.command("drop")
         assert client.event()["event"] == "stopped"
+        client.finish()
     other.place(ticker, "buy", "no", 4, 59)
     other.place(ticker, "buy", "no", 6, 59)
     with engine(exchange, trader, tmp_path, "KalshiRT", store=True) as client:

@@ -2,7 +2,8 @@
 //
 // Input: {"send": "D", "fields": {...}} sends an application message, {"logout": true} leaves in good order,
 // {"drop": true} cuts the connection. Output: one line for each message that arrives, {"type": ..., "fields": ...},
-// with {"event": "ready"} after the Logon and {"event": "stopped"} at the end.
+// with {"event": "ready"} after the Logon, {"event": "stopped"} at the end of the session and {"event": "finished"} at
+// that of the program.
 //
 // Environment: AUGURY_FIX_PORT, AUGURY_FIX_TARGET, AUGURY_FIX_DICTIONARY (the document of /fix-dictionary.xml),
 // AUGURY_FIX_CA, AUGURY_KEY_ID, AUGURY_KEY_FILE, AUGURY_FIX_STORE (a directory; sequence numbers go on when it is
@@ -129,17 +130,16 @@ class Launcher extends SessionLauncher {
   }
 }
 
-new Launcher().run().then(
-  () => process.exit(0),
-  (error) => {
-    say({ event: "failed", error: String(error) });
-    process.exit(1);
-  },
-);
-
-createInterface({ input: process.stdin }).on("line", (line) => {
+const input = createInterface({ input: process.stdin }).on("line", (line) => {
   const command = JSON.parse(line);
   if (command.send) session.order(command.send, command.fields);
   else if (command.logout) session.done();
   else if (command.drop) session.drop();
 });
+
+// No process.exit: the numbers of the session are still being written to its store.
+process.on("exit", () => say({ event: "finished" }));
+new Launcher()
+  .run()
+  .catch((error) => say({ event: "failed", error: String(error) }))
+  .finally(() => input.close());
