@@ -64,7 +64,7 @@ class Happenings(Lives):
     # --- time, disk, crashes -----------------------------------------------------------------
 
     def _wait(self, chance: Random, name: str) -> None:
-        end = self.loop.time() + chance.choice((0.01, 0.5, 5.0, 40.0, 200.0))
+        end = self.loop.time() + chance.choice((0.01, 0.5, 5.0, 40.0, 200.0, 800.0))
         self._until(lambda: self.loop.time() >= end, "time passes")
 
     def _clock(self, chance: Random, name: str) -> None:

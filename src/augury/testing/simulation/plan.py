@@ -10,7 +10,7 @@ from typing import Final
 
 WEIGHTS: Final = {
     "members": 60,
-    "operator": 16,
+    "operator": 20,
     "wait": 12,
     "clock": 3,
     "watch": 6,

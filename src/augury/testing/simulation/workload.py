@@ -88,10 +88,10 @@ def _market(chance: Random, now_ns: int, event: str, ticker: str, kind: str) -> 
         event_ticker=event,
         market_type=kind,
         open_ns=now_ns + chance.choice((0, 0, 0, 20 * NANOS_PER_SECOND)),
-        close_ns=now_ns + chance.randint(100, 3000) * NANOS_PER_SECOND,
+        close_ns=now_ns + chance.randint(20, 900) * NANOS_PER_SECOND,
         expected_expiration_ns=0,
         latest_expiration_ns=0,
-        settlement_timer_seconds=chance.choice((0, 30, 120)),
+        settlement_timer_seconds=chance.choice((0, 5, 60)),
         can_close_early=True,
         price_level_structure=structure,
         price_ranges=PRICE_LEVEL_STRUCTURES[structure],
@@ -136,7 +136,7 @@ class Workload:
         if len(trading) < 3 and chance.random() < 0.7:
             return new_day(chance, self.now_ns, self.name)
         kinds: list[Callable[[], Command]] = [
-            *([self.result] * 9),
+            *([self.result] * 16),
             *([self.operate] * 7),
             *([self.terms] * 5),
             *([self.describe] * 2),
@@ -353,7 +353,7 @@ class Workload:
         market = self.state.markets[ticker]
         if market.status in (DETERMINED, AMENDED):
             return c.DisputeMarket(ticker) if chance.random() < 0.6 else c.Tick()
-        if market.status == ACTIVE and chance.random() < 0.6:
+        if market.status == ACTIVE and chance.random() < 0.3:
             return c.Tick()
         kinds = ["yes", "no", "no", "void"]
         if market.market_type == "scalar":
