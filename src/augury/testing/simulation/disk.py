@@ -249,11 +249,15 @@ class Disk:
         self._deleted.clear()
         self._heads.clear()
 
-    def remove(self, name: str) -> None:
-        """Somebody deletes a database while it is in use."""
+    def remove(self, name: str, for_good: bool = False) -> None:
+        """Somebody deletes a database while it is in use; ``for_good`` flushes the directory, too,
+        so that it does not come back when the power fails.
+        """
         for path in self.root.glob(f"{name}*"):
             path.unlink()
             self.deleted(path.name)
+            if for_good:
+                self._deleted.pop(path.name, None)
 
     def lose_power(self) -> None:
         """Turn the files into what the machine finds when it is switched on again."""

@@ -82,7 +82,7 @@ class World(Happenings):
             assert node is not None
             if self.history_rotten:
                 self.history_rotten = False
-                self.disk.remove(history_path(self.data).name)
+                self.disk.remove(history_path(self.data).name, for_good=True)
             for watcher in self.watchers:
                 watcher.socket.resume()
             if self._come_to_rest(node):
