@@ -346,12 +346,15 @@ class Session:
             self._fail("SendingTime accuracy problem")
             return None
         kind = message.type
+        known = MESSAGES.get(kind)
+        if self.state is State.LEAVING and self.retains and not (known and known.is_admin):
+            # Nobody would answer it. Its number stays unused, so the next Logon asks for it again.
+            return None
         is_reset = kind == "4" and self.retains and not message.is_yes(123)
         if not is_reset and not self._is_next(message, number, sending_ns):
             return None
         if not is_reset:
             self.next_in += 1
-        known = MESSAGES.get(kind)
         if known is not None and self.kind not in known.from_client:
             if known.is_admin:
                 self.reject(message, INVALID_MSG_TYPE, 35, "Not supported on this session")
@@ -397,7 +400,7 @@ class Session:
         if message.type == "2" and problem_of(message) is None:
             # Both sides may miss something; each answers before its own gap is closed.
             self._resend(message)
-        if number > self.awaited_through:
+        if number > self.awaited_through and self.state is State.LIVE:
             self._ask_for_resend(number)
         return False
 
