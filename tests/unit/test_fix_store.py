@@ -67,6 +67,20 @@ async def test_a_session_that_begins_anew_keeps_only_what_follows(tmp_path: Path
     await store.close()
 
 
+async def test_what_is_read_includes_what_still_waits_for_the_disk(tmp_path: Path) -> None:
+    store = FixStore(tmp_path / "fix.sqlite")
+    store.open()
+    identity = store.new_id()
+    store.keep(identity, report(1))
+    store.note(identity, lambda: row(identity, 2))
+    await asyncio.sleep(0)
+    # The first one is on its way to the disk, so the second has to wait for a batch of its own.
+    store.keep(identity, report(2))
+    store.note(identity, lambda: row(identity, 3))
+    assert await store.read(identity, 1, 9, 100) == [report(1), report(2)]
+    await store.close()
+
+
 async def test_what_is_too_old_is_dropped_and_remembered_as_dropped(tmp_path: Path) -> None:
     store = FixStore(tmp_path / "fix.sqlite")
     store.open()

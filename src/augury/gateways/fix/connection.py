@@ -5,6 +5,7 @@ connection, and nobody else notices.
 """
 
 import asyncio
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 WAITING_MESSAGES: Final = 100
 """Messages that a client may send before its Logon is answered."""
+LAST_WORDS_SECONDS: Final = 5.0
+"""How long what is written may take to leave once the connection is to be closed."""
 
 
 class Connection(asyncio.Protocol):
@@ -49,6 +52,7 @@ class Connection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._paused_reading = False
         self._is_fix = False
+        self._closing_since = 0.0
 
     # --- what the loop calls ---------------------------------------------------------------------
 
@@ -159,12 +163,18 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close once everything written has left; nothing more is read."""
+        self._closing_since = self._closing_since or time.monotonic()
         if self._holds:
             self._close_after_hold = True
             return
         self.closing = True
         if self._transport is not None:
             self._transport.close()
+
+    def tick(self) -> None:
+        """Time has passed: a client that does not read the last words does not keep its key."""
+        if self._closing_since and time.monotonic() - self._closing_since > LAST_WORDS_SECONDS:
+            self.abort()
 
     def abort(self) -> None:
         """Close at once."""

@@ -412,6 +412,10 @@ class FixGateway:
                         connection.write_through(data)
                     await connection.drained()
                     begin = through + 1
+        except Exception:
+            # What is held counts as replayed; back again, the client asks for all of it.
+            logger.exception("messages of a FIX session could not be sent again")
+            connection.abort()
         finally:
             connection.replaying = None
             connection.release()
@@ -481,9 +485,15 @@ class FixGateway:
                     if connection.opened_at < late:
                         connection.abort()
                     continue
-                if session.principal.api_key_id not in state.api_keys:
-                    session.log_out("the API key was removed")
-                session.tick()
+                try:
+                    if session.principal.api_key_id not in state.api_keys:
+                        session.log_out("the API key was removed")
+                    session.tick()
+                    connection.tick()
+                except Exception:
+                    # One session's failure must not stop the time of all.
+                    logger.exception("time could not pass for a FIX session")
+                    connection.abort()
             self._store.flush()
 
     async def _keep_clean(self) -> None:
@@ -499,15 +509,18 @@ class FixGateway:
                 (identity, now_ns - session.options.retention_hours * 3600 * NANOS)
                 for identity, session in sessions.items()
             ]
-            try:
-                dropped = await self._store.purge(limits)
-            except Exception as error:
-                logger.warning("old FIX messages cannot be dropped: %s", error)
-                continue
-            for identity, last in dropped.items():
-                session = sessions[identity]
-                if last < session.next_out:
-                    session.purged_through = max(session.purged_through, last)
+            while limits:
+                try:
+                    dropped = await self._store.purge(limits)
+                except Exception as error:
+                    logger.warning("old FIX messages cannot be dropped: %s", error)
+                    break
+                for identity, last in dropped.items():
+                    session = sessions[identity]
+                    if last < session.next_out:
+                        session.purged_through = max(session.purged_through, last)
+                # A busy session may have more than one go takes away.
+                limits = [limit for limit in limits if limit[0] in dropped]
 
     def _spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)

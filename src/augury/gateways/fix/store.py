@@ -318,10 +318,10 @@ class FixStore:
     async def read(self, session_id: int, begin: int, end: int, limit: int) -> list[Sent]:
         """Kept messages with these numbers, inclusive, at most ``limit`` of them, by number.
 
-        They include everything that was stored before the call.
+        They include everything that was handed over before the call.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._read, session_id, begin, end, limit)
+        await self._stored()
+        return await self._in_thread(self._read, session_id, begin, end, limit)
 
     def _read(self, session_id: int, begin: int, end: int, limit: int) -> list[Sent]:
         rows = self._database.execute(
@@ -412,9 +412,7 @@ class FixStore:
     async def executions_floor(self, member_id: int, since_ns: int) -> int:
         """The last record that is known to lie before ``since_ns``, or before the member was
         followed. Executions that were handed over before the call are stored when it returns."""
-        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.when_stored(lambda: None if stored.done() else stored.set_result(None))
-        await stored
+        await self._stored()
         return await self._in_thread(self._floor, member_id, since_ns)
 
     def _floor(self, member_id: int, since_ns: int) -> int:
@@ -453,6 +451,12 @@ class FixStore:
                 if self._database.in_transaction:
                     execute("ROLLBACK")
                 raise
+
+    async def _stored(self) -> None:
+        """Return once everything handed over so far is stored."""
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.when_stored(lambda: None if stored.done() else stored.set_result(None))
+        await stored
 
     async def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
         loop = asyncio.get_running_loop()
