@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from augury.client.stream import Received
+from augury.gateways.fix import order_entry
 from augury.gateways.fix.codec import Message
+from augury.log.sqlite import SqliteLog
+from augury.ports.log import LogUnavailable, Record
 from augury.testing import RunningExchange, running_exchange, wait_until
 from tests.fix_desk import Floor, Trader, another_key, say
 
@@ -229,6 +232,32 @@ def test_a_lost_connection_in_a_pause_costs_its_orders_when_the_pause_ends(
     assert len(maya.get("/portfolio/orders", status="resting")["orders"]) == 1
     exchange.operator.post("exchange", "resume")
     assert say(back.hear()) == "canceled a1 [0/0]"
+
+
+def test_a_connection_lost_while_the_disk_is_full_costs_its_orders_when_there_is_room(
+    exchange: RunningExchange, floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maya = floor.member("maya")
+    floor.join("maya", t21011="Y", t8013="Y")
+    floor.play("maya: buy 1 @ 41 a1 -> new a1 [0/1]")
+    # As if the disk had been full for minutes.
+    monkeypatch.setattr(order_entry, "RETRIES", 1)
+    with monkeypatch.context() as disk:
+        disk.setattr(SqliteLog, "append", no_room)
+        floor.traders.pop("maya").client.close()
+        assert wait_until(lambda: log_on_again(floor)) is not None
+        assert len(maya.get("/portfolio/orders", status="resting")["orders"]) == 1
+    wait_until(lambda: maya.get("/exchange/status")["trading_active"])
+    # The first thing that the log takes again is an order of the new connection, which stays.
+    floor.traders["maya"].do("buy 1 @ 42 a2")
+    heard = {say(floor.traders["maya"].hear()) for _ in range(2)}
+    assert heard == {"new a2 [0/1]", "canceled a1 [0/0]"}
+    (left,) = maya.get("/portfolio/orders", status="resting")["orders"]
+    assert left["client_order_id"] == "a2"
+
+
+def no_room(log: SqliteLog, records: Sequence[Record]) -> None:
+    raise LogUnavailable("no space left on device")
 
 
 def log_on_again(floor: Floor) -> Trader | None:

@@ -5,10 +5,10 @@ layer has checked form, rate and the kind of session before a message comes here
 """
 
 import asyncio
+import logging
 from typing import Final
 
 from augury.core.applied import Applied
-from augury.core.events import ExchangePauseChanged
 from augury.core.state import Exchange
 from augury.gateways.auth import TRADE
 from augury.gateways.fix import reasons
@@ -28,6 +28,8 @@ from augury.ports.exchange import ExchangeGate, Unavailable
 
 EVENT_RESEND_REQUEST: Final = "U1"
 
+logger = logging.getLogger("augury.fix")
+
 
 class Desk:
     """Implements ``application.Application`` for one exchange."""
@@ -44,8 +46,9 @@ class Desk:
         self._orders = OrderEntry(gate, index)
         self._quote_entry = QuoteEntry(gate, self._quotes)
         self._publisher = Publisher(sessions, index, self._drop_copy, self._quotes, profile)
-        self._after_pause: dict[int, Session] = {}
-        """API key -> a lost session whose orders could not be canceled in a pause."""
+        self._to_cancel: dict[int, tuple[Session, int]] = {}
+        """API key -> a lost session whose orders could not be canceled when its connection went,
+        and the record up to which orders are meant: what was entered since then stays."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._drop_copy.restore()
 
@@ -79,30 +82,38 @@ class Desk:
         """Cancel what the session entered, where its client asked for that: however the
         connection ended, and whoever changed the orders since.
 
-        Raises ``Unavailable`` when that is not possible now; it is done when a pause ends, or at
-        the next start.
+        Raises ``Unavailable`` when that is not possible now; it is done when the exchange takes
+        commands again, or at the next start.
         """
         if session.options.cancel_on_disconnect and session.kind in (Kind.NR, Kind.RT):
             if not await self._orders.cancel_on_disconnect(session):
-                self._after_pause[session.principal.api_key_id] = session
+                lost = (session, self._gate.state.sequence)
+                self._to_cancel[session.principal.api_key_id] = lost
                 raise Unavailable("paused")
 
     def applied(self, applied: Applied, state: Exchange) -> None:
         self._publisher.publish(applied, state)
-        if self._after_pause and not state.exchange_paused:
-            if any(isinstance(event, ExchangePauseChanged) for event in applied.events):
-                self._cancel_after_pause()
+        if self._to_cancel and not state.exchange_paused:
+            # A pause is over, or the disk takes records again.
+            self._cancel_what_is_left()
 
     async def clean(self) -> None:
         if self._drop_copy.members:
             await self._drop_copy.purge()
 
-    def _cancel_after_pause(self) -> None:
-        sessions, self._after_pause = list(self._after_pause.values()), {}
-        for session in sessions:
-            task = asyncio.get_running_loop().create_task(self._cancel(session))
+    def _cancel_what_is_left(self) -> None:
+        left, self._to_cancel = self._to_cancel, {}
+        for session, newest in left.values():
+            task = asyncio.get_running_loop().create_task(self._cancel(session, newest))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _cancel(self, session: Session) -> None:
-        await self._orders.cancel_on_disconnect(session)
+    async def _cancel(self, session: Session, newest: int) -> None:
+        try:
+            done = await self._orders.cancel_on_disconnect(session, newest)
+        except Exception:
+            logger.exception("orders of a lost FIX session could not be canceled")
+            return
+        if not done:
+            # The next pause was quicker.
+            self._to_cancel.setdefault(session.principal.api_key_id, (session, newest))

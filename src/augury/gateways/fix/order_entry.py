@@ -355,17 +355,19 @@ class OrderEntry:
         session.send("r", [*fields, (531, "6"), time])
         await self.cancel_all(session)
 
-    async def cancel_all(self, session: Session) -> bool:
+    async def cancel_all(self, session: Session, newest: int | None = None) -> bool:
         """Cancel every open order of the session's key; False when the exchange is paused.
 
-        Raises ``Unavailable``.
+        Those with numbers above ``newest`` stay. Raises ``Unavailable``.
         """
         key = str(session.principal.api_key_id)
         member = self._member(session)
         commands = [
             CancelOrder(member.id, order.id)
             for order in queries.open_orders(self._gate.state, member)
-            if order.origin and order.origin.partition("/")[2] == key
+            if order.origin
+            and order.origin.partition("/")[2] == key
+            and (newest is None or order.id <= newest)
         ]
         done = True
         for start in range(0, len(commands), CANCELS_AT_ONCE):
@@ -375,7 +377,7 @@ class OrderEntry:
                     done = False
         return done
 
-    async def cancel_on_disconnect(self, session: Session) -> bool:
+    async def cancel_on_disconnect(self, session: Session, newest: int | None = None) -> bool:
         """``cancel_all`` as often as it takes; False when a pause has to end first.
 
         An exchange that cannot log a cancel cannot log a trade either, so nothing is lost by
@@ -384,7 +386,7 @@ class OrderEntry:
         await underway_of(session).drained()
         for _ in range(RETRIES):
             try:
-                return await self.cancel_all(session)
+                return await self.cancel_all(session, newest)
             except Unavailable as error:
                 if error.reason == "stopping":
                     return False
