@@ -290,8 +290,8 @@ def test_the_virtual_clock_is_read_and_moved(terminal: Terminal) -> None:
 def test_records_of_the_exchange(terminal: Terminal) -> None:
     list_market(terminal)
     assert "virtual" in terminal.done("status")
-    assert "create_market" in terminal.done("audit")
-    only = terminal.answer(f"audit --market {MARKET} --after 0")
+    assert "create_market" in terminal.done("records")
+    only = terminal.answer(f"records --market {MARKET} --after 0")
     assert [record["command"] for record in only["records"]] == ["create_market"]
     digest = terminal.done("state-hash").split()[0]
     assert "snapshot of record 3" in terminal.done("snapshot")

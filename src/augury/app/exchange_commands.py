@@ -217,7 +217,7 @@ def status(operation: Operation) -> None:
     operation.show(answer, human)
 
 
-def audit(
+def records(
     operation: Operation,
     after: Annotated[
         int | None, typer.Option(help="From the record after this one; else the newest.")
@@ -272,6 +272,6 @@ def register(application: typer.Typer) -> None:
     operator_command(application, "announce")(announce)
     operator_command(application, "schedule")(schedule)
     operator_command(application, "status")(status)
-    operator_command(application, "audit")(audit)
+    operator_command(application, "records")(records)
     operator_command(application, "state-hash")(state_hash)
     operator_command(application, "snapshot")(snapshot)
