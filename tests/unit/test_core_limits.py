@@ -2,9 +2,12 @@
 
 from augury.core import commands as c
 from augury.core import state as limits
+from augury.core.block_trades import KEPT_NS, MAX_KEPT, MAX_PENDING
 from augury.core.engine import Engine
 from augury.core.groups import MAX_GROUPS_PER_MEMBER
 from augury.core.members import MONEY_LIMIT
+from augury.core.snapshot import dump_state, load_state, state_hash
+from augury.core.units import NANOS_PER_SECOND as SECOND
 from augury.core.units import QUANTITY_ONE
 from tests.core_stage import Stage
 
@@ -60,13 +63,58 @@ def test_open_orders_keep_their_client_order_ids_however_many_close() -> None:
     assert code(stage, order(ann, "resting")) == "order_already_exists"
 
 
-def test_a_member_has_subaccounts_up_to_32() -> None:
+def test_a_member_has_subaccounts_up_to_32_and_up_to_63_if_it_knows_so_many() -> None:
     stage = Stage({"ann": 100})
     ann = stage.members["ann"]
-    for _ in range(limits.MAX_SUBACCOUNT):
+    for _ in range(32):
         assert code(stage, c.CreateSubaccount(ann)) == ""
     assert code(stage, c.CreateSubaccount(ann)) == "invalid_parameters"
-    assert sorted(stage.engine.state.members[ann].accounts) == list(range(33))
+    for _ in range(32, limits.MAX_SUBACCOUNT):
+        assert code(stage, c.CreateSubaccount(ann, 1_000)) == ""
+    assert code(stage, c.CreateSubaccount(ann, 1_000)) == "invalid_parameters"
+    assert sorted(stage.engine.state.members[ann].accounts) == list(range(64))
+
+
+def test_a_member_has_100_pending_block_proposals_and_keeps_1_000() -> None:
+    """However fast it makes them: the rest would wait in memory for two weeks."""
+    stage = Stage({"ann": 1_000, "bob": 1_000})
+    ann, bob = stage.members["ann"], stage.members["bob"]
+
+    def propose() -> str:
+        until = stage.time_ns + SECOND
+        proposal = c.ProposeBlockTrade(ann, ann, 0, bob, 0, "M", 4_000, QUANTITY_ONE, "yes", until)
+        return code(stage, proposal)
+
+    def accept() -> str:
+        return code(stage, c.AcceptBlockTrade(bob, state.sequence))
+
+    state = stage.engine.state
+    assert (propose(), accept()) == ("", "")
+    executed = state.sequence - 1
+    for _ in range(MAX_KEPT // MAX_PENDING - 1):
+        assert [propose() for _ in range(MAX_PENDING)] == [""] * MAX_PENDING
+        assert propose() == "invalid_parameters"
+        stage.time_ns += SECOND
+    for _ in range(MAX_PENDING - 1):
+        assert propose() == ""
+    kept = list(state.block_proposals)
+    assert (len(kept), kept[0]) == (MAX_KEPT, executed)
+    again = load_state(dump_state(state))
+    for one in (state, again):
+        assert list(one.members[ann].block_proposals) == kept == list(one.members[bob].block_offers)
+        assert list(one.markets["M"].block_proposals) == kept[-MAX_PENDING + 1 :]
+    assert state_hash(again) == state_hash(state)
+
+    assert propose() == ""
+    assert list(state.block_proposals) == [*kept[1:], state.sequence]
+    assert list(state.members[bob].block_offers) == list(state.block_proposals)
+    assert code(stage, c.DetermineMarket("M", "yes", 10_000, "")) == ""
+    assert not state.markets["M"].block_proposals
+    assert {one.status for one in state.block_proposals.values()} == {"expired", "cancelled"}
+    stage.time_ns += KEPT_NS
+    assert propose() == "market_inactive"
+    assert not state.block_proposals
+    assert not state.members[bob].block_offers
 
 
 def test_a_member_has_at_most_25_000_order_groups() -> None:

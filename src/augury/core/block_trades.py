@@ -40,6 +40,9 @@ MAX_PENDING: Final = 100
 KEPT_NS: Final = 14 * 24 * 3600 * NANOS_PER_SECOND
 """For so long a proposal that has ended is shown."""
 
+MAX_KEPT: Final = 1_000
+"""Proposals of one member that are kept; the oldest that has ended makes room for a new one."""
+
 
 def propose(step: Step, command: ProposeBlockTrade) -> None:
     state = step.state
@@ -66,12 +69,7 @@ def propose(step: Step, command: ProposeBlockTrade) -> None:
         raise Rejection(reject.INVALID_PRICE)
     if command.expiration_ns <= step.time_ns:
         raise Rejection(reject.INVALID_PARAMETERS, "expiration_ts must be in the future")
-    waiting = 0
-    for other in state.block_proposals.values():
-        if other.proposer_id == command.member_id and other.status == PENDING:
-            waiting += 1
-    if waiting >= MAX_PENDING:
-        raise Rejection(reject.INVALID_PARAMETERS, "too many pending proposals")
+    make_room(state, state.members[command.member_id])
     proposal = BlockProposal(
         step.sequence,
         command.member_id,
@@ -89,9 +87,24 @@ def propose(step: Step, command: ProposeBlockTrade) -> None:
         proposal.buyer_accepted_ns = step.time_ns
     else:
         proposal.seller_accepted_ns = step.time_ns
-    state.block_proposals[proposal.id] = proposal
+    state.add_proposal(proposal)
     schedule(state, proposal.due_ns, END_BLOCK_PROPOSAL, proposal.id, "")
     report(step, proposal)
+
+
+def make_room(state: Exchange, proposer: Member) -> None:
+    """Refuse one more pending proposal than may be; keep the ended ones within their bound."""
+    waiting = 0
+    oldest: BlockProposal | None = None
+    for other in proposer.block_proposals.values():
+        if other.status == PENDING:
+            waiting += 1
+        elif oldest is None:
+            oldest = other
+    if waiting >= MAX_PENDING:
+        raise Rejection(reject.INVALID_PARAMETERS, "too many pending proposals")
+    if oldest is not None and len(proposer.block_proposals) >= MAX_KEPT:
+        state.remove_proposal(oldest)
 
 
 def find_party(state: Exchange, proposer_id: int, member_id: int, subaccount: int) -> Account:
@@ -241,28 +254,27 @@ def end(step: Step, proposal_id: int) -> None:
     if proposal.status == PENDING:
         finish(step, proposal, EXPIRED)
     else:
-        del step.state.block_proposals[proposal_id]
+        step.state.remove_proposal(proposal)
 
 
 def cancel_of_market(step: Step, market: Market) -> None:
-    for proposal in step.state.block_proposals.values():
-        if proposal.status == PENDING and proposal.market_ticker == market.ticker:
-            finish(step, proposal, CANCELLED)
+    for proposal in list(market.block_proposals.values()):
+        finish(step, proposal, CANCELLED)
 
 
 def cancel_of_member(step: Step, member: Member) -> None:
     """A suspended member neither proposes nor accepts."""
-    for proposal in step.state.block_proposals.values():
-        if proposal.status == PENDING and (
-            proposal.buyer.member is member or proposal.seller.member is member
-        ):
-            finish(step, proposal, CANCELLED)
+    for known in (member.block_proposals, member.block_offers):
+        for proposal in known.values():
+            if proposal.status == PENDING:
+                finish(step, proposal, CANCELLED)
 
 
 def finish(step: Step, proposal: BlockProposal, status: str) -> None:
     proposal.status = status
     proposal.updated_ns = step.time_ns
     proposal.due_ns = step.time_ns + KEPT_NS
+    del step.state.markets[proposal.market_ticker].block_proposals[proposal.id]
     schedule(step.state, proposal.due_ns, END_BLOCK_PROPOSAL, proposal.id, "")
     report(step, proposal)
 

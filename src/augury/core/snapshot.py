@@ -410,7 +410,7 @@ def load_state(rows: Iterable[Row]) -> Exchange:
             buyer, seller = (state.members[who].accounts[number] for who, number in fields[2:4])
             proposal = BlockProposal(fields[0], fields[1], buyer, seller, *fields[4:10])
             _assign(proposal, BLOCK_PROPOSAL_FIELDS, fields[10])
-            state.block_proposals[proposal.id] = proposal
+            state.add_proposal(proposal)
         elif kind == "fee_change":
             change = FeeChange(fields[0], fields[1], fields[2], fields[3], fields[4])
             change.applied = fields[5]

@@ -31,6 +31,7 @@ CANCELED: Final = "canceled"
 MAX_SUBACCOUNT: Final = 63
 """The largest number that a subaccount can have; the API of 3.6 opens half as many."""
 FIRST_SUBTRADER: Final = 1_000
+"""Accounts of a clearing member's customers are numbered from here."""
 ANY_SUBACCOUNT: Final = -1
 """Stands for no restriction to one subaccount."""
 API_KEY_SCOPES: Final = (
@@ -43,7 +44,6 @@ API_KEY_SCOPES: Final = (
     "write::block_trade_accept",
 )
 """What a key may be granted; a scope contains those that begin with it (rules, section 15)."""
-"""Accounts of a clearing member's customers are numbered from here."""
 MAX_OPEN_ORDERS: Final = 200_000
 REMEMBERED_CLIENT_ORDER_IDS: Final = 100_000
 """How many closed orders of a member still count as duplicates of a client order id."""
@@ -89,6 +89,8 @@ class Member:
         "accounts",
         "api_key_ids",
         "balance_precision",
+        "block_offers",
+        "block_proposals",
         "client_order_ids",
         "closed_client_order_ids",
         "combos_listed_ns",
@@ -131,6 +133,9 @@ class Member:
         self.order_groups = 0
         self.rfqs: dict[int, Rfq] = {}
         """Open requests for quotes by id; likewise in ``Market``."""
+        self.block_proposals: dict[int, BlockProposal] = {}
+        """Those it made, by id, ascending; ``block_offers`` are those that others made to it."""
+        self.block_offers: dict[int, BlockProposal] = {}
         self.subtraders: dict[str, int] = {}
         """Customer -> number of its account, for a clearing member."""
 
@@ -512,6 +517,7 @@ class Market:
     __slots__ = (
         "asks",
         "bids",
+        "block_proposals",
         "can_close_early",
         "close_ns",
         "collection_ticker",
@@ -626,6 +632,8 @@ class Market:
         self.combo_tickers: list[str] = []
         """Combos of which this market is a leg."""
         self.rfqs: dict[int, Rfq] = {}
+        self.block_proposals: dict[int, BlockProposal] = {}
+        """The pending ones by id, ascending."""
         self.quoted_bid = 0
         self.quoted_bid_quantity = 0
         self.quoted_ask = PRICE_ONE
@@ -975,7 +983,8 @@ class Exchange:
         self.rfqs: dict[int, Rfq] = {}
         self.quotes: dict[int, Quote] = {}
         self.block_proposals: dict[int, BlockProposal] = {}
-        """By id, ascending; those that have ended are kept for a while."""
+        """By id, ascending; those that have ended are kept for a while. Changed by ``add_proposal``
+        and its like, as members and markets know theirs."""
         self.fee_changes: dict[int, FeeChange] = {}
         """All of them, past and to come, in the order in which they were scheduled."""
         self.maintenance_windows: list[tuple[int, int]] = []
@@ -995,3 +1004,28 @@ class Exchange:
         """JSON object; empty means trading around the clock."""
         self.documents: dict[str, dict[str, str]] = {}
         """Kind -> key -> JSON object."""
+
+    def add_proposal(self, proposal: BlockProposal) -> None:
+        """Note a proposal, pending or not, where it is looked for; ids must ascend."""
+        self.block_proposals[proposal.id] = proposal
+        proposer, other = self._parties(proposal)
+        proposer.block_proposals[proposal.id] = proposal
+        if other is not None:
+            other.block_offers[proposal.id] = proposal
+        if proposal.status == "pending":
+            self.markets[proposal.market_ticker].block_proposals[proposal.id] = proposal
+
+    def remove_proposal(self, proposal: BlockProposal) -> None:
+        """Forget one that has ended."""
+        del self.block_proposals[proposal.id]
+        proposer, other = self._parties(proposal)
+        del proposer.block_proposals[proposal.id]
+        if other is not None:
+            del other.block_offers[proposal.id]
+
+    def _parties(self, proposal: BlockProposal) -> tuple[Member, Member | None]:
+        """Who proposed, and to whom; None for a trade between two customers of one member."""
+        buyer, seller = proposal.buyer.member, proposal.seller.member
+        if buyer is seller:
+            return buyer, None
+        return (buyer, seller) if buyer.id == proposal.proposer_id else (seller, buyer)

@@ -4,6 +4,7 @@ Proposals and what became of them are read from the live state, which keeps them
 They are visible to their two parties, who know each other: a proposal names both by user id.
 """
 
+from heapq import merge
 from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
@@ -57,7 +58,14 @@ async def get_proposals(services: Services, request: Request) -> GetBlockTradePr
     before = LATEST_NS if position is None else position[0]
     found: list[BlockTradeProposal] = []
     last = 0
-    for proposal in reversed(services.state.block_proposals.values()):
+    member = services.member(request)
+    newest_first = merge(
+        reversed(member.block_proposals.values()),
+        reversed(member.block_offers.values()),
+        key=lambda proposal: proposal.id,
+        reverse=True,
+    )
+    for proposal in newest_first:
         if (
             proposal.id >= before
             or (ticker and proposal.market_ticker != ticker)

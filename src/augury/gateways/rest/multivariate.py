@@ -41,10 +41,10 @@ from augury.gateways.rest.parameters import CURSOR, SERIES_TICKER, Parameter, ch
 from augury.gateways.rest.request import Request, Services
 
 MOST_LEGS: Final = 100
+"""A selection beyond this is a mistake, whatever the collection allows."""
 
 Quoters = dict[tuple[str, str], list[str]]
 """(collection, event) -> pseudonyms."""
-"""A selection beyond this is a mistake, whatever the collection allows."""
 
 EVENTS_LIMIT: Final = limit(200)
 COLLECTIONS_LIMIT: Final = limit(200)
