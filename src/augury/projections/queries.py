@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ClauseElement,
     Column,
     Select,
@@ -561,10 +560,13 @@ class _Filters:
         self._conditions.append(("before_id", lambda: key < bindparam("before_id")))
 
     def bit(self, column: Column[int], bit: int, wanted: bool | None) -> None:
-        """Whether ``bit`` of a number is set."""
+        """Whether ``bit`` of a number is set. Written out, as an index of such rows has it."""
         if wanted is not None:
-            condition = f"{column.name} & {bit} {'<>' if wanted else '='} 0"
-            self._conditions.append((condition, lambda: literal_column(f"({condition})", Boolean)))
+            found = column.bitwise_and(literal_column(str(bit), BigInteger))
+            none = literal_column("0", BigInteger)
+            self._conditions.append(
+                (f"bit {bit} {wanted}", lambda: found != none if wanted else found == none)
+            )
 
     def after(self, key: Column[int], value: int) -> None:
         if value:

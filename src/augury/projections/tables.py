@@ -10,6 +10,8 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, text
 
+from augury.core.step import BLOCK_TRADE_BIT
+
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
 )
@@ -56,6 +58,8 @@ timeline = Table(
 )
 """The first record of (at most) every second: translates times into sequences."""
 
+_IS_BLOCK: Final = text(f"trade_id & {BLOCK_TRADE_BIT} <> 0")
+
 trades = Table(
     "trades",
     metadata,
@@ -68,6 +72,15 @@ trades = Table(
     _number("taker_order_id"),
     _number("time_ns"),
     Index(None, "market_ticker", "trade_id"),
+    # Trades agreed on off the book are rare: a page of them would read the whole tape.
+    Index("ix_trades_block", "trade_id", sqlite_where=_IS_BLOCK, postgresql_where=_IS_BLOCK),
+    Index(
+        "ix_trades_block_of_market",
+        "market_ticker",
+        "trade_id",
+        sqlite_where=_IS_BLOCK,
+        postgresql_where=_IS_BLOCK,
+    ),
 )
 
 fills = Table(

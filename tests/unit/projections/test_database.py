@@ -70,6 +70,8 @@ def test_a_history_without_long_candles_is_filled_anew_from_the_log(
     with sqlite3.connect(path) as other:
         for name in ("hour_candles", "day_candles"):
             other.execute(f"DROP TABLE {name}")
+        for name in ("ix_trades_block", "ix_trades_block_of_market"):
+            other.execute(f"DROP INDEX {name}")
         other.execute("UPDATE alembic_version SET version_num = '0002'")
         other.execute(f"INSERT INTO candles VALUES ('M', 60{', 1' * 17})")
         other.execute("INSERT INTO trades VALUES (1, 'M', 1, 1, 1, 1, 1, 1)")

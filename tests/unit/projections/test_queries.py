@@ -404,6 +404,9 @@ async def test_a_long_read_does_not_hold_up_the_event_loop(
         ),
         (lambda q: q.quotes(rfq_id=1), "ix_quotes_rfq_id_quote_id"),
         (lambda q: q.quote(1), "INTEGER PRIMARY KEY"),
+        (lambda q: q.trades(block=True), "ix_trades_block"),
+        (lambda q: q.trades(block=True, market_ticker="M"), "ix_trades_block_of_market"),
+        (lambda q: q.trades(block=False), "trades"),
         (lambda q: q.actions(member_id=1), "ix_actions_member_id_sequence"),
     ],
 )

@@ -6,7 +6,7 @@ set the position back to 0.
 
 from typing import Final
 
-KNOWN: Final = ("0001", "0002", "0003")
+KNOWN: Final = ("0001", "0002", "0003", "0004")
 """Every revision, oldest first."""
 
 HEAD: Final = KNOWN[-1]
