@@ -160,6 +160,7 @@ _ELSEWHERE: Final = {
     "request_head_too_large": (431, "the request line and the headers are too large"),
     "too_many_connections": (503, "too many connections are open; try again"),
     "exchange_unavailable": (503, "commands cannot be stored, or history cannot be read"),
+    "outcome_unknown": (503, "storing failed half-way; after a restart the command may be there"),
     "exchange_overloaded": (503, "too many requests are waiting; try again"),
     "INSUFFICIENT_BALANCE": (400, "the available balance is too low"),
     "invalid order": (400, "a post-only order would trade on entry"),

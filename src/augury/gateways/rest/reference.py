@@ -26,7 +26,12 @@ OTHER_METHOD: Final = ("method_not_allowed",)
 TOO_SLOW: Final = ("request_timeout",)
 HEAD_TOO_LARGE: Final = ("request_head_too_large",)
 TOO_MANY: Final = ("too_many_requests",)
-UNAVAILABLE: Final = ("exchange_unavailable", "exchange_overloaded", "too_many_connections")
+UNAVAILABLE: Final = (
+    "exchange_unavailable",
+    "outcome_unknown",
+    "exchange_overloaded",
+    "too_many_connections",
+)
 
 
 class OperationText(msgspec.Struct, forbid_unknown_fields=True):
