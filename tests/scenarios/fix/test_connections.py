@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from augury.app.tls import own_certificate
+from augury.gateways.fix import connection
 from augury.gateways.fix.codec import frame, timestamp
-from augury.testing import Member, RunningExchange, Stopped, running_exchange
+from augury.testing import Member, RunningExchange, Stopped, running_exchange, wait_until
 from tests.fix_harness import FixClient, connect, logon_fields, private_key
 
 ORDER = "11={}|38=10|40=2|44=41|54=1|55={}"
@@ -197,6 +198,23 @@ def test_a_slow_reader_is_closed_alone(exchange: RunningExchange) -> None:
             lazy.send_bytes(probes * 20)
         quick.send("1", "112=fine")
         assert quick.next("0").get(112) == "fine"
+
+
+def test_a_reader_who_stops_before_the_last_words_does_not_keep_its_key(
+    exchange: RunningExchange, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LAST_WORDS_SECONDS", 0.5)
+    with connect(exchange, member) as lazy:
+        assert lazy.log_on().type == "A"
+        # More than two operating systems buffer, and less than a slow reader may leave.
+        lazy.send_bytes(b"".join(_probe(lazy, "x" * 4000) for _ in range(1_800)))
+        lazy.send("5")
+
+        def is_back() -> bool:
+            with connect(exchange, member) as again:
+                return again.log_on().type == "A"
+
+        wait_until(is_back)
 
 
 def _probe(client: FixClient, text: str) -> bytes:
