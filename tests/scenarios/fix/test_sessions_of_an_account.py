@@ -150,6 +150,9 @@ def test_rest_and_fix_change_each_others_orders(floor: Floor) -> None:
     floor.play("maya: -> replaced a2 was a1 [0/6]")
     maya.delete(f"/portfolio/orders/{order_id}")
     floor.play("maya: -> canceled a2 [0/0]")
+    nameless = maya.place(floor.market, "buy", "yes", 3, 40)["order_id"]
+    floor.play(f"maya: cancel {nameless} by c1 buy ->")
+    assert maya.get(f"/portfolio/orders/{nameless}")["order"]["status"] == "canceled"
     maya.place(floor.market, "buy", "yes", 3, 40, client_order_id="r1")
     floor.play(
         """

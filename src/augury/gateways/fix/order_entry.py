@@ -250,7 +250,10 @@ class OrderEntry:
         if text is not None:
             order = state.orders.get(parse_id("order", text) or 0)
         else:
-            order = self._index.open_order(state, member, name)
+            # An order without a name of its own is reported by its id, so it goes by that.
+            order = self._index.open_order(state, member, name) or state.orders.get(
+                parse_id("order", name) or 0
+            )
         if (
             order is None
             or order.account.member is not member

@@ -270,7 +270,11 @@ class FixStore:
         if batch.place is not None:
             self._stored_position = max(self._stored_position, batch.place[0])
         for callback in batch.waiting:
-            callback()
+            try:
+                callback()
+            except Exception:
+                # One connection's trouble; the others' messages have to leave all the same.
+                logger.exception("a FIX message that is stored could not be sent")
         if self._batch.is_empty and not self._batch.waiting:
             self._finish()
         else:
