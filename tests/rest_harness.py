@@ -25,7 +25,7 @@ from augury.core import commands as c
 from augury.core.applied import Applied
 from augury.core.engine import Engine
 from augury.core.prices import PRICE_LEVEL_STRUCTURES
-from augury.core.state import Exchange
+from augury.core.state import ANY_SUBACCOUNT, Exchange
 from augury.gateways.auth import Authenticator
 from augury.gateways.http import OneWriteProtocol
 from augury.gateways.rest.app import RestGateway
@@ -246,11 +246,15 @@ class RestExchange:
         return self.caller(member_id, scopes, profile)
 
     def caller(
-        self, member_id: int, scopes: tuple[str, ...] = ("read", "write"), profile: str = ""
+        self,
+        member_id: int,
+        scopes: tuple[str, ...] = ("read", "write"),
+        profile: str = "",
+        subaccount: int = ANY_SUBACCOUNT,
     ) -> Caller:
         """Another key of a member."""
         pair = key_pair()
-        key = self.do(c.AddApiKey(member_id, "test", pair.public_pem, scopes, profile))
+        key = self.do(c.AddApiKey(member_id, "test", pair.public_pem, scopes, profile, subaccount))
         signer = Signer(format_id("api_key", key.sequence), pair.private_pem)
         return Caller(self.url, signer, member_id)
 

@@ -205,6 +205,33 @@ def test_scopes_and_restricted_keys(exchange: RestExchange) -> None:
     accepter.expect(204, "POST", accept)
 
 
+def test_a_restricted_key_sees_and_trades_for_its_own_account_only(
+    exchange: RestExchange,
+) -> None:
+    """Even where the other side is another customer of the same clearing member."""
+    house, other = exchange.member("house"), exchange.member("other")
+    ann, bob = (
+        exchange.do(c.CreateSubtrader(house.member_id, name)).events[-1].subaccount
+        for name in ("ann", "bob")
+    )
+    between = wish(house, house, buyer_subtrader_id="ann", seller_subtrader_id="bob")
+    accept = f"{PATH}/{proposed(house, between)}/accept"
+    for number in (ann, bob):
+        exchange.do(c.TransferBetweenSubaccounts(house.member_id, 0, number, 10**9, ""))
+    primary, for_ann, for_bob = (
+        exchange.caller(house.member_id, subaccount=number) for number in (0, ann, bob)
+    )
+    assert primary.get(PATH)["block_trade_proposals"] == []
+    assert primary.refused(404, "POST", accept) == "not_found"
+    assert only(for_ann)["status"] == "pending"
+    assert for_ann.refused(400, "POST", accept) == "invalid_parameters"
+    of_ann = wish(other, house, seller_subtrader_id="ann")
+    assert for_bob.refused(403, "POST", PATH, of_ann) == "forbidden"
+    assert for_bob.refused(403, "POST", accept, {"subaccount": 1}) == "forbidden"
+    for_bob.expect(204, "POST", accept)
+    assert only(for_ann)["status"] == only(for_bob)["status"] == "executed"
+
+
 def test_the_stream_of_trades_says_which_kind_it_is() -> None:
     def told(trade_id: int) -> Any:
         event = TradeExecuted(trade_id, RAIN, 4_100, 100, 1, 3, 4, 100, 100)

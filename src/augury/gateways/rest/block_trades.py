@@ -152,7 +152,10 @@ async def accept(services: Services, request: Request) -> None:
         or not (_is_own(request, proposal.buyer) or _is_own(request, proposal.seller))
     ):
         raise not_found("block trade proposal")
-    subaccount = chosen_account(services, request, body.subaccount, body.subtrader_id, default=-1)
+    # A restricted key trades for its own account even where the other side is the same member's.
+    subaccount = chosen_account(
+        services, request, body.subaccount, body.subtrader_id, default=request.only_subaccount
+    )
     await services.submit(AcceptBlockTrade(request.member_id, proposal_id, subaccount))
 
 
