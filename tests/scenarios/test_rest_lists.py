@@ -175,7 +175,7 @@ def test_orders_by_status_market_event_and_time(
         {"limit": 1001},
         {"limit": "many"},
         {"min_ts": "yesterday"},
-        {"subaccount": 33},
+        {"subaccount": 64},
         {"event_ticker": ",".join(f"E{number}" for number in range(11))},
     ):
         assert caller.send("GET", "/portfolio/orders", params=wrong).status_code == 400, wrong

@@ -133,7 +133,7 @@ def test_an_expiration_in_the_past_stays_one() -> None:
         ("buy yes 1 @40 post_only=1", "invalid_parameters"),
         ('buy yes 1 @40 count="1"', "invalid_parameters"),
         ("buy yes 1 @40 count=1.0", "invalid_parameters"),
-        ("buy yes 1 @40 subaccount=33", "invalid_parameters"),
+        ("buy yes 1 @40 subaccount=64", "invalid_parameters"),
         ("buy yes 1 @40 subaccount=-1", "invalid_parameters"),
     ],
 )

@@ -193,7 +193,7 @@ def test_mistakes_in_markets(lines, expected):
         ("members: [{email: nobody}]", "expected an address"),
         ("members: [{email: a@b.example}, {email: a@b.example}]", "a@b.example is used twice"),
         ("members: [{email: a@b.example, deposit: 1.234}]", "at most 2 decimals"),
-        ("members: [{email: a@b.example, subaccounts: 40}]", "from 0 to 32"),
+        ("members: [{email: a@b.example, subaccounts: 64}]", "from 0 to 63"),
         ("members: [{email: a@b.example, usage_tier: gold}]", "expected one of basic"),
         ("members: [{email: a@b.example, keys: [{name: x}]}]", "give exactly one of `public_key`"),
         (

@@ -75,8 +75,8 @@ def test_customers_are_numbered_apart_from_subaccounts() -> None:
     stage = stage_of()
     firm = stage.members["firm"]
     for _ in range(MAX_SUBACCOUNT):
-        assert stage.do(c.CreateSubaccount(firm)).rejection is None
-    assert stage.do(c.CreateSubaccount(firm)).rejection is not None
+        assert stage.do(c.CreateSubaccount(firm, MAX_SUBACCOUNT)).rejection is None
+    assert stage.do(c.CreateSubaccount(firm, MAX_SUBACCOUNT)).rejection is not None
     twice = stage.do(c.CreateSubtrader(firm, "A"))
     assert twice.rejection is not None
     assert twice.rejection.code == "already_exists"

@@ -25,15 +25,18 @@ _PRICES: Final = frozenset(
 )
 _IDS: Final = {
     "api_key_id": "api_key",
+    "buyer_member_id": "member",
     "fee_change_id": "fee_change",
     "maker_order_id": "order",
     "member_id": "member",
     "order_group_id": "group",
     "order_id": "order",
+    "proposal_id": "block_trade_proposal",
     "quote_id": "quote",
     "rfq_id": "rfq",
     "rfq_member_id": "member",
     "rfq_order_id": "order",
+    "seller_member_id": "member",
     "taker_order_id": "order",
     "trade_id": "trade",
     "transfer_id": "transfer",
@@ -50,13 +53,17 @@ _MONEY: Final = frozenset(
 _COUNTS: Final = frozenset({"contracts_limit", "delta", "open_interest", "position", "volume"})
 PLAIN_NUMBERS: Final = frozenset(
     {
+        "buyer_subaccount",
         "from_subaccount",
+        "limit",
         "rfq_subaccount",
+        "seller_subaccount",
         "settlement_timer_seconds",
         "size_max",
         "size_min",
         "subaccount",
         "to_subaccount",
+        "weekly_limit",
     }
 )
 """Whole numbers that are shown as they are; every other one has a unit above."""
