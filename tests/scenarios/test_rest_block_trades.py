@@ -9,6 +9,7 @@ import pytest
 
 from augury.core import commands as c
 from augury.core.events import TradeExecuted
+from augury.core.state import FIRST_SUBTRADER
 from augury.core.step import BLOCK_TRADE_BIT
 from augury.gateways.ws import messages
 from augury.testing.invariants import check
@@ -210,10 +211,9 @@ def test_a_restricted_key_sees_and_trades_for_its_own_account_only(
 ) -> None:
     """Even where the other side is another customer of the same clearing member."""
     house, other = exchange.member("house"), exchange.member("other")
-    ann, bob = (
-        exchange.do(c.CreateSubtrader(house.member_id, name)).events[-1].subaccount
-        for name in ("ann", "bob")
-    )
+    for name in ("ann", "bob"):
+        exchange.do(c.CreateSubtrader(house.member_id, name))
+    ann, bob = FIRST_SUBTRADER, FIRST_SUBTRADER + 1
     between = wish(house, house, buyer_subtrader_id="ann", seller_subtrader_id="bob")
     accept = f"{PATH}/{proposed(house, between)}/accept"
     for number in (ann, bob):
