@@ -10,6 +10,7 @@ The lines of a script, fields written with ``|``:
     app TYPE                  the application gets this message
     send TYPE 55=x            the application sends
     wait 12                   seconds pass
+    clock -60                 somebody sets the server's clock and the client's by seconds
     purged 3                  messages up to this number are kept no longer
     away / back 34=7|141=N    the connection is lost / a new one logs on
     nothing, open, closed     nothing else leaves; the connection stands, or does not
@@ -39,6 +40,7 @@ class Stage:
 
     def __init__(self, kind: Kind, **options: object) -> None:
         self.now_ns = START_NS
+        self.elapsed_ns = 0
         self.kind = kind
         self.sent: list[Message] = []
         self.kept: list[Sent] = []
@@ -48,7 +50,13 @@ class Stage:
         self.next_number = 1
         principal = Principal(1, 2, frozenset({"read", "write"}), "")
         self.session = Session(
-            kind, CLIENT, principal, LogonOptions(), self, clock=lambda: self.now_ns
+            kind,
+            CLIENT,
+            principal,
+            LogonOptions(),
+            self,
+            clock=lambda: self.now_ns,
+            elapsed=lambda: self.elapsed_ns,
         )
         self.log_on({"141": "Y"}, **options)
 
@@ -120,6 +128,7 @@ class Stage:
     def wait(self, seconds: int) -> None:
         for _ in range(seconds):
             self.now_ns += NANOS
+            self.elapsed_ns += NANOS
             if not self.is_closed:
                 self.session.tick()
 
@@ -200,6 +209,8 @@ def _play_line(stage: Stage, line: str) -> None:
         stage.session.log_out(rest)
     elif word == "wait":
         stage.wait(int(rest))
+    elif word == "clock":
+        stage.now_ns += int(rest) * NANOS
     elif word == "purged":
         stage.session.purged_through = int(rest)
     elif word == "away":

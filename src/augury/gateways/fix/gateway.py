@@ -442,6 +442,7 @@ class FixGateway:
             options,
             self,
             clock=self._wall_ns,
+            elapsed=time.monotonic_ns,
             sender=self._sender,
             tolerance_seconds=self.settings.sending_time_tolerance,
         )

@@ -126,6 +126,7 @@ class Session:
     __slots__ = (
         "__weakref__",
         "_clock",
+        "_elapsed",
         "_leaving_since_ns",
         "_out",
         "_sender",
@@ -157,11 +158,13 @@ class Session:
         surroundings: Surroundings,
         *,
         clock: Callable[[], int],
+        elapsed: Callable[[], int] | None = None,
         sender: str = "",
         tolerance_seconds: int = 120,
     ) -> None:
-        """``clock`` gives nanoseconds of real time. ``sender`` is SenderCompID of the server's
-        messages; the TargetCompID that the client uses when empty."""
+        """``clock`` gives nanoseconds of real time; ``elapsed`` those of a clock that nobody sets,
+        by which silence is measured (``clock`` unless given). ``sender`` is SenderCompID of the
+        server's messages; the TargetCompID that the client uses when empty."""
         self.kind = kind
         self.comp_id = comp_id
         self.principal = principal
@@ -186,6 +189,7 @@ class Session:
         self._leaving_since_ns = 0
         self._out = surroundings
         self._clock = clock
+        self._elapsed = elapsed or clock
         self._sender = sender or kind.comp_id
         self._tolerance_ns = tolerance_seconds * NANOS
 
@@ -249,7 +253,7 @@ class Session:
             return
         self._emit("5", body_of([(58, text)] if text else []))
         self.state = State.LEAVING
-        self._leaving_since_ns = self._clock()
+        self._leaving_since_ns = self._elapsed()
 
     # --- a connection comes and goes -------------------------------------------------------------
 
@@ -263,8 +267,7 @@ class Session:
         self.clean = False
         self.test_pending = False
         self.awaited_through = 0
-        now_ns = self._clock()
-        self.last_received_ns = self.last_sent_ns = now_ns
+        self.last_received_ns = self.last_sent_ns = self._elapsed()
         number = message.sequence
         if options.reset and number != 1:
             self._fail(f"MsgSeqNum must be 1 with ResetSeqNumFlag, not {number}")
@@ -295,7 +298,7 @@ class Session:
 
     def tick(self) -> None:
         """Time has passed: heartbeats, tests of the connection, and its end."""
-        now_ns = self._clock()
+        now_ns = self._elapsed()
         if self.state is State.LEAVING:
             if now_ns - self._leaving_since_ns >= LOGOUT_SECONDS * NANOS:
                 self._out.close(self)
@@ -337,7 +340,7 @@ class Session:
             self.reject(message, COMP_ID_PROBLEM, wrong, "CompID problem")
             self._fail("CompID problem")
             return None
-        self.last_received_ns = now_ns
+        self.last_received_ns = self._elapsed()
         self.test_pending = False
         sending_ns = parse_timestamp(message.get(52) or "")
         if sending_ns is not None and abs(now_ns - sending_ns) > self._tolerance_ns:
@@ -483,7 +486,7 @@ class Session:
             place = sent.sequence + 1
         if place <= end:
             frames.append(self._gap_fill(place, end + 1, now))
-        self.last_sent_ns = self._clock()
+        self.last_sent_ns = self._elapsed()
         return frames
 
     def _gap_fill(self, begin: int, following: int, now: str) -> bytes:
@@ -495,7 +498,7 @@ class Session:
         if self.state is State.LIVE:
             self._emit("5", body_of([(58, text)]))
             self.state = State.LEAVING
-            self._leaving_since_ns = self._clock()
+            self._leaving_since_ns = self._elapsed()
         self._out.close(self)
 
     def _wrong_number(self, number: int) -> str:
@@ -510,7 +513,7 @@ class Session:
         data = b""
         if self.state is State.LIVE:
             data = frame(msg_type, number, self._sender, self.comp_id, timestamp(now_ns), body)
-            self.last_sent_ns = now_ns
+            self.last_sent_ns = self._elapsed()
         self._out.transmit(
             self, data, Sent(number, now_ns, msg_type, body if application else None)
         )
