@@ -138,6 +138,8 @@ def test_books_kept_from_reports_are_those_of_the_exchange(
             player.act(chance, markets)
             if chance.random() < 0.1:
                 by_rest(chance, player, floor)
+            # Who acted first: then all that this did to others has been told to them.
+            player.listen()
             for other in players:
                 other.listen()
         for player in players:

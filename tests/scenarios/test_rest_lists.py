@@ -212,6 +212,7 @@ def test_fills_and_settlements_by_market_order_and_time(
 
 
 def test_markets_by_everything(exchange: RestExchange, caller: Caller) -> None:
+    exchange.advance(SECOND)
     now = exchange.gate.now_ns() // SECOND
     exchange.list_market("SUN-LATER", "SUN-26MAR01-E", open_in=HOUR)
     exchange.list_market("SUN-PAUSED", "SUN-26MAR01-E")
