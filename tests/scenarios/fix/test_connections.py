@@ -12,7 +12,7 @@ import pytest
 
 from augury.app.tls import own_certificate
 from augury.gateways.fix import connection
-from augury.gateways.fix.codec import frame, timestamp
+from augury.gateways.fix.codec import Message, frame, timestamp
 from augury.testing import Member, RunningExchange, Stopped, running_exchange, wait_until
 from tests.fix_harness import FixClient, connect, logon_fields, private_key
 
@@ -254,6 +254,39 @@ def test_a_replay_and_what_happens_meanwhile_do_not_mix(
         end = int(message.get(36) or 0) or message.sequence + 1
         numbers.update(range(message.sequence, end))
     assert numbers == set(range(1, max(numbers) + 1))
+
+
+def test_no_report_is_lost_between_a_replay_and_the_disk(
+    exchange: RunningExchange, member: Member
+) -> None:
+    ticker = exchange.list_market()
+    with connect(exchange, member, "KalshiRT") as client:
+        assert client.log_on().type == "A"
+        for number in range(150):
+            client.send("D", ORDER.format(number, ticker))
+            if number % 3 == 0:
+                # Some reports are on their way to the disk by now, others wait for it.
+                client.next()
+                client.send("2", "7=2|16=0")
+        wait_until(lambda: len(member.get("/portfolio/orders", limit=200)["orders"]) == 150)
+        client.send("1", "112=end")
+        while client.next().get(112) != "end":
+            pass
+        heard = [m.get(11) for m in taken(client.received) if m.get(150) == "0"]
+    assert heard == [str(number) for number in range(150)]
+
+
+def taken(messages: list[Message]) -> list[Message]:
+    """What an engine makes of messages: each number once, in order, and no gap among them."""
+    found, expected = [], 1
+    for message in messages:
+        if message.sequence < expected:
+            assert message.is_possible_duplicate, message
+            continue
+        assert message.sequence == expected, message
+        expected = int(message.get(36) or 0) or expected + 1
+        found.append(message)
+    return found
 
 
 def test_a_session_that_may_keep_its_orders_keeps_them(exchange: RunningExchange) -> None:
