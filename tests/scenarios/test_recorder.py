@@ -249,7 +249,7 @@ def test_what_is_recorded_and_played_back_is_what_was_seen_live(
 
     # The recording goes on where it was; what was missed in between is a gap.
     trade(members, seed=2, times=20)
-    before = recording.last_ns
+    before = max(message.received_ns for message in recording.messages())
     with recorder(exchange, members[0], directory, key_file, *names) as process:
         trade(members, seed=3, times=60)
         truth = books_of_the_exchange(exchange)

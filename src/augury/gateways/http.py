@@ -25,7 +25,7 @@ from augury.gateways.profiles import CURRENT
 from augury.gateways.rest.errors import ApiError
 
 _COPY_UP_TO: Final = 65_536
-"""A larger body is not worth copying to save a write."""
+"""A larger body is not worth copying: head and body then go out side by side."""
 
 
 class OneWriteCycle(RequestResponseCycle):
@@ -55,7 +55,11 @@ class OneWriteCycle(RequestResponseCycle):
         self.response_started = True
         self.response_complete = True
         self.waiting_for_100_continue = False
-        self.transport.write(head + message.get("body", b""))
+        body = message.get("body", b"")
+        if len(body) > _COPY_UP_TO:
+            self.transport.writelines((head, body))
+        else:
+            self.transport.write(head + body)
         self.message_event.set()
         self.on_response()
 
@@ -71,7 +75,6 @@ class OneWriteCycle(RequestResponseCycle):
             or not self.keep_alive
             or self.access_log
             or self.flow.write_paused
-            or len(body) > _COPY_UP_TO
             or self.scope["method"] == "HEAD"
         ):
             return None

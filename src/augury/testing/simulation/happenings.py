@@ -134,8 +134,12 @@ class Happenings(Lives):
             return
         self._end_life(died=False)
         if chance.random() < 0.5:
-            with contextlib.suppress(OSError):
-                take_snapshot(self.data)
+            try:
+                with contextlib.suppress(OSError):
+                    take_snapshot(self.data)
+            except Crashed:
+                # The crash that was planned for an operation of the disk met the snapshotter.
+                self.disk.thaw()
         if chance.random() < 0.3:
             self._lose_power()
             self.disk.thaw()
