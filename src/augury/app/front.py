@@ -83,6 +83,10 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
+            if not self._access_log and _is_under(scope["path"], REST_PREFIX):
+                # The trading API gives its own ids and reports its own figures: nothing to add.
+                await self._rest(scope, receive, send)
+                return
             await self._http(scope, receive, send)
         elif kind == "websocket":
             await self._stream(scope, receive, send)
@@ -96,10 +100,6 @@ class Front:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         door, application = self._door(scope["path"])
-        if door == "rest" and not self._access_log:
-            # The trading API gives its own ids and reports its own figures: nothing to add here.
-            await application(scope, receive, send)
-            return
         started = time.perf_counter()
         number = self._id_of(scope)
         status = 0
