@@ -209,9 +209,14 @@ def _demo_text(server: "Server") -> str:
     lines = ["", f"A living world: {counts}, bots trading. Ctrl-C stops it; data is in {data}."]
     own = [] if world is None else [key for key in world.report.keys if not key.is_bot]
     if own:
-        key = own[0]
-        member = state.members[state.api_keys[parse_id("api_key", key.api_key_id) or 0].member_id]
-        money = dollars(sum(account.cash for account in member.accounts.values()))
+        # A newcomer trades for themselves, not for customers.
+        owners = [
+            state.members[state.api_keys[parse_id("api_key", key.api_key_id) or 0].member_id]
+            for key in own
+        ]
+        member = min(owners, key=lambda owner: bool(owner.subtraders))
+        key = own[owners.index(member)]
+        money = dollars(member.primary.cash)
         path = _short(key.private_key_file)
         program = _short(Path(sys.argv[0]))
         authority = server.certificate.authority if server.certificate else None
