@@ -56,7 +56,12 @@ from augury.gateways.rest.parameters import (
     choice,
     text,
 )
-from augury.gateways.rest.portfolio import FILLS_LIMIT, POSITIONS_LIMIT, fill_row, settled_position
+from augury.gateways.rest.portfolio import (
+    FILLS_LIMIT,
+    POSITIONS_LIMIT,
+    fills_page,
+    settled_position,
+)
 from augury.gateways.rest.request import Request, Services
 from augury.gateways.rest.statements_answers import GetHistoricalCutoffResponse
 from augury.projections.rows import CandleRow, SettlementRow
@@ -236,28 +241,8 @@ async def get_trades(services: Services, request: Request) -> GetTradesResponse:
 
 async def get_fills(services: Services, request: Request) -> GetFillsResponse:
     """Newest first."""
-    page = request.value(FILLS_LIMIT)
-    ticker = request.value(TICKER)
-    subaccount = request.value(SUBACCOUNT)
     min_ns, max_ns = _times_before(request, archive.cutoff(services.state).trades_created_ns)
-    position = services.position(request, tuple[int])
-    if not max_ns:
-        return GetFillsResponse([], "")
-    await services.catch_up()
-    rows = await services.queries.fills(
-        request.member_id,
-        limit=page + 1,
-        before_id=0 if position is None else position[0],
-        subaccount=subaccount,
-        market_ticker=ticker,
-        min_ns=min_ns,
-        max_ns=max_ns,
-    )
-    cursor = ""
-    if len(rows) > page:
-        del rows[page:]
-        cursor = services.next_cursor(request, (rows[-1].trade_id,))
-    return GetFillsResponse([fill_row(row) for row in rows], cursor)
+    return await fills_page(services, request, min_ns, max_ns, 0 if max_ns else None)
 
 
 async def get_orders(services: Services, request: Request) -> GetOrdersResponse:

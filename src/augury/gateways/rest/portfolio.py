@@ -321,14 +321,19 @@ def _event_position(event_ticker: str, holdings: list[Holding]) -> EventPosition
 
 async def get_fills(services: Services, request: Request) -> GetFillsResponse:
     """Newest first. ``side`` and ``action`` are those of the order."""
-    page = request.value(FILLS_LIMIT)
-    ticker = request.value(TICKER)
-    subaccount = request.value(SUBACCOUNT)
     min_ns, max_ns = time_range(request)
     order_text = request.value(ORDER_ID)
     order_id = parse_id("order", order_text) if order_text else 0
-    position = services.position(request, tuple[int])
     min_ns = max(min_ns, archive.cutoff(services.state).trades_created_ns)
+    return await fills_page(services, request, min_ns, max_ns, order_id)
+
+
+async def fills_page(
+    services: Services, request: Request, min_ns: int, max_ns: int, order_id: int | None = 0
+) -> GetFillsResponse:
+    """Fills of these times and, unless that is 0, of this order; None is an order that is not."""
+    page = request.value(FILLS_LIMIT)
+    position = services.position(request, tuple[int])
     if order_id is None:
         return GetFillsResponse([], "")
     await services.catch_up()
@@ -336,8 +341,8 @@ async def get_fills(services: Services, request: Request) -> GetFillsResponse:
         request.member_id,
         limit=page + 1,
         before_id=0 if position is None else position[0],
-        subaccount=subaccount,
-        market_ticker=ticker,
+        subaccount=request.value(SUBACCOUNT),
+        market_ticker=request.value(TICKER),
         order_id=order_id,
         min_ns=min_ns,
         max_ns=max_ns,
