@@ -26,7 +26,10 @@ def trade_and_settle(seed: int) -> Flow:
 
 def test_what_the_core_lets_go_is_freed_without_a_collector(seed: int) -> None:
     kept = [trade_and_settle(seed)]
-    gc.collect()
+    # What an earlier test left may take several rounds, where finalizers keep it for the next.
+    for _ in range(10):
+        if not gc.collect():
+            break
     gc.disable()
     try:
         kept.append(trade_and_settle(seed))

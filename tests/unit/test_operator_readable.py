@@ -77,7 +77,7 @@ def test_units_of_commands(command: Command, shown: dict[str, object]) -> None:
 
 
 def test_events_use_the_same_words() -> None:
-    event: Event = events.LevelChanged("KXA-1", -1, 6000, -250, 100, [(7, 0, "mine")])
+    event: Event = events.LevelChanged("KXA-1", -1, 6000, -250, 100, 7, 0, "mine")
     assert readable_event(event) == {
         "market_ticker": "KXA-1",
         "direction": "ask",

@@ -5,19 +5,27 @@ was logged.
 """
 
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, Final
 
 from augury.codec.commands import FIELDS
 from augury.codec.text import rfc3339
 from augury.core.applied import Applied
 from augury.core.commands import Command
-from augury.core.events import Event
+from augury.core.events import Event, LevelChanged
 
 _COMMAND_FIELDS = dict(FIELDS.values())
 
 
+# An event that keeps something in another form than the one it is told in.
+_TOLD: Final[dict[type[Any], tuple[str, ...]]] = {
+    LevelChanged: ("delta", "direction", "market_ticker", "owners", "price", "quantity")
+}
+
+
 def _fields_of(cls: type[Any]) -> tuple[str, ...]:
     """The names of the fields of an event class, also when the core is compiled."""
+    if cls in _TOLD:
+        return _TOLD[cls]
     if is_dataclass(cls):
         return tuple(field.name for field in fields(cls))
     names: tuple[str, ...] = getattr(cls, "__slots__", ()) or getattr(cls, "__mypyc_attrs__", ())

@@ -12,7 +12,6 @@ from augury.core import collateral, matching, orders
 from augury.core import rejections as reject
 from augury.core.commands import AcceptBlockTrade, ProposeBlockTrade
 from augury.core.events import BlockTradeUpdated, TradeExecuted
-from augury.core.prices import is_on_grid
 from augury.core.rejections import Rejection
 from augury.core.state import (
     ACTIVE,
@@ -65,7 +64,7 @@ def propose(step: Step, command: ProposeBlockTrade) -> None:
         raise Rejection(reject.INVALID_PARAMETERS, "maker_side")
     if command.quantity <= 0 or command.quantity % market.lot:
         raise Rejection(reject.INVALID_ORDER_SIZE, "contracts must be a positive number of lots")
-    if not is_on_grid(market.price_ranges, command.price):
+    if not market.has_price(command.price):
         raise Rejection(reject.INVALID_PRICE)
     if command.expiration_ns <= step.time_ns:
         raise Rejection(reject.INVALID_PARAMETERS, "expiration_ts must be in the future")
@@ -144,7 +143,7 @@ def accept(step: Step, command: AcceptBlockTrade) -> None:
     market = state.markets[proposal.market_ticker]
     if market.status != ACTIVE:
         raise Rejection(reject.MARKET_INACTIVE, market.status)
-    if not is_on_grid(market.price_ranges, proposal.price):
+    if not market.has_price(proposal.price):
         raise Rejection(reject.INVALID_PRICE)
     maker_buys = proposal.maker_side == "yes"
     # The maker's order counts as entered when it was proposed, the taker's now.

@@ -21,7 +21,6 @@ from augury.core.commands import (
 )
 from augury.core.events import QuoteUpdated, RfqUpdated
 from augury.core.matching import cancel_remainder, same_owner
-from augury.core.prices import is_on_grid
 from augury.core.rejections import Rejection
 from augury.core.state import (
     ACTIVE,
@@ -133,7 +132,7 @@ def create_quote(step: Step, command: CreateQuote) -> None:
     if command.yes_bid + command.no_bid > PRICE_ONE:
         raise Rejection(reject.INVALID_PARAMETERS, "yes_bid and no_bid exceed one dollar")
     for bid in (command.yes_bid, command.no_bid):
-        if bid and not is_on_grid(market.price_ranges, bid):
+        if bid and not market.has_price(bid):
             raise Rejection(reject.INVALID_PARAMETERS, "bid is not on the market's grid")
     for earlier in list(rfq.quotes.values()):
         if same_owner(earlier.account, account):

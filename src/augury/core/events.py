@@ -296,10 +296,21 @@ class LevelChanged(Event):
     """The resting total of one price level changed by ``delta`` (never 0) to ``quantity``.
 
     ``direction`` is BID or ASK; ``price`` is the YES price. ``owners`` are the
-    (member id, subaccount, client order id) of the orders that caused it, taker included.
+    (member id, subaccount, client order id) of the orders that caused it, taker included. Nearly
+    always it is one, which stands in fields of its own.
     """
 
-    __slots__ = ("delta", "direction", "market_ticker", "owners", "price", "quantity")
+    __slots__ = (
+        "client_order_id",
+        "delta",
+        "direction",
+        "market_ticker",
+        "member_id",
+        "other_owners",
+        "price",
+        "quantity",
+        "subaccount",
+    )
 
     def __init__(
         self,
@@ -308,14 +319,32 @@ class LevelChanged(Event):
         price: int,
         delta: int,
         quantity: int,
-        owners: list[tuple[int, int, str]],
+        member_id: int,
+        subaccount: int,
+        client_order_id: str,
     ) -> None:
         self.market_ticker = market_ticker
         self.direction = direction
         self.price = price
         self.delta = delta
         self.quantity = quantity
-        self.owners = owners
+        self.member_id = member_id
+        self.subaccount = subaccount
+        self.client_order_id = client_order_id
+        self.other_owners: list[tuple[int, int, str]] | None = None
+
+    @property
+    def owners(self) -> list[tuple[int, int, str]]:
+        """All of them, in the order in which they touched the level."""
+        first = (self.member_id, self.subaccount, self.client_order_id)
+        return [first] if self.other_owners is None else [first, *self.other_owners]
+
+    def add_owner(self, member_id: int, subaccount: int, client_order_id: str) -> None:
+        owner = (member_id, subaccount, client_order_id)
+        if self.other_owners is None:
+            self.other_owners = [owner]
+        else:
+            self.other_owners.append(owner)
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)

@@ -32,7 +32,7 @@ from augury.core.events import (
 )
 from augury.core.fees import FEE_TYPES, MAX_MULTIPLIER_PPM, FeeSchedule
 from augury.core.lifecycle import find_market, open_at_listing
-from augury.core.prices import Band, common_step, is_valid_grid, refines
+from augury.core.prices import Band, common_step, is_valid_grid, refines, single_step
 from augury.core.rejections import Rejection
 from augury.core.state import FINALIZED, Announcement, ListedEvent, Market, Series
 from augury.core.step import Step
@@ -163,9 +163,10 @@ def set_price_level_structure(step: Step, command: SetPriceLevelStructure) -> No
     if not refines(price_ranges, market.price_ranges):
         raise Rejection(reject.INVALID_PARAMETERS, "the new grid must contain the old one")
     market.price_ranges = price_ranges
+    market.price_step = single_step(price_ranges)
     market.money_step = market.lot * common_step(price_ranges)
-    collateral.reprice(market)
     market.price_level_structure = command.price_level_structure
+    collateral.reprice(market)
     market.updated_ns = step.time_ns
     step.events.append(PriceLevelStructureChanged(market.ticker, command.price_level_structure))
 

@@ -289,8 +289,9 @@ def close(step: Step, order: Order, reason: str) -> None:
 def forget(step: Step, order: Order) -> None:
     """Drop a closed order from every index; its client order id stays remembered."""
     member = order.account.member
-    live = step.state.orders
-    if order.id in live:
+    if order.listed:
+        order.listed = False
+        live = step.state.orders
         del live[order.id]
         member.open_orders -= 1
         if len(member.open_order_ids) > 2 * member.open_orders + 64:

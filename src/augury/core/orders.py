@@ -11,7 +11,6 @@ from augury.core import collateral, matching
 from augury.core import rejections as reject
 from augury.core.commands import AmendOrder, CancelOrder, DecreaseOrder, PlaceOrder
 from augury.core.events import OrderAmended
-from augury.core.prices import is_on_grid
 from augury.core.rejections import Rejection
 from augury.core.state import (
     ACTIVE,
@@ -54,7 +53,7 @@ def enter(step: Step, command: PlaceOrder, order_id: int) -> Order:
     check_instructions(command)
     if command.quantity <= 0 or command.quantity % market.lot:
         raise Rejection(reject.INVALID_ORDER_SIZE, "count must be a positive number of lots")
-    if not is_on_grid(market.price_ranges, command.price):
+    if not market.has_price(command.price):
         raise Rejection(reject.INVALID_PARAMETERS, "price is not on the market's grid")
     if command.expiration_ns and command.expiration_ns <= step.time_ns:
         raise Rejection(reject.EXPIRATION_IN_PAST)
@@ -123,6 +122,7 @@ def enter(step: Step, command: PlaceOrder, order_id: int) -> Order:
         matching.close(step, order, IMMEDIATE_OR_CANCEL)
     else:
         state.orders[order.id] = order
+        order.listed = True
         member.open_orders += 1
         ids = member.open_order_ids
         if ids and ids[-1] > order.id:
@@ -245,7 +245,7 @@ def amend_order(step: Step, command: AmendOrder) -> None:
     remaining = (command.quantity - order.filled) if command.quantity else order.remaining
     if remaining <= 0 or remaining % market.lot:
         raise Rejection(reject.INVALID_AMEND_QUANTITY)
-    if not is_on_grid(market.price_ranges, price):
+    if not market.has_price(price):
         raise Rejection(reject.INVALID_PARAMETERS, "price is not on the market's grid")
     new_client_id = command.updated_client_order_id
     renamed = bool(new_client_id) and new_client_id != order.client_order_id

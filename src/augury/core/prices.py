@@ -76,6 +76,11 @@ def refines(new: tuple[Band, ...], old: tuple[Band, ...]) -> bool:
     )
 
 
+def single_step(bands: tuple[Band, ...]) -> int:
+    """The step of a valid grid that has one everywhere; 0 where it has several bands."""
+    return bands[0][2] if len(bands) == 1 else 0
+
+
 def common_step(bands: tuple[Band, ...]) -> int:
     """The largest number that divides every price of the grid."""
     step = 0

@@ -593,6 +593,7 @@ def _load_order(state: Exchange, fields: Row) -> Order:
     if len(fields) > 17:
         order.origin = fields[17]
     state.orders[order.id] = order
+    order.listed = True
     member.open_orders += 1
     member.open_order_ids.append(order.id)
     if order.client_order_id:

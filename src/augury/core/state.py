@@ -10,7 +10,7 @@ from mypy_extensions import mypyc_attr
 
 from augury.core.book import BookSide, Level
 from augury.core.fees import FeeSchedule
-from augury.core.prices import Band, common_step
+from augury.core.prices import Band, common_step, is_on_grid, single_step
 from augury.core.units import ASK, BID, PRICE_ONE, QUANTITY_ONE, floor_to
 
 # Market states, rules section 2.
@@ -344,6 +344,7 @@ class Order:
         "id",
         "initial_quantity",
         "level",
+        "listed",
         "maker_cost",
         "maker_fees",
         "market",
@@ -416,6 +417,8 @@ class Order:
         self.maker_fees = 0
         self.rounding = 0
         """Rounding fees collected and not yet rebated, micro-dollars."""
+        self.listed = False
+        """Whether it is one of ``Exchange.orders``."""
         self.priority = id
         """Grows whenever the order loses its place; orders of a level ascend by it."""
         self.status = RESTING
@@ -547,6 +550,7 @@ class Market:
         "open_ns",
         "price_level_structure",
         "price_ranges",
+        "price_step",
         "quoted_ask",
         "quoted_ask_quantity",
         "quoted_bid",
@@ -596,11 +600,13 @@ class Market:
         self.latest_expiration_ns = latest_expiration_ns
         self.settlement_timer_ns = settlement_timer_ns
         self.can_close_early = can_close_early
+        self.fractional_trading_enabled = fractional_trading_enabled
         self.price_level_structure = price_level_structure
         self.price_ranges = price_ranges
-        self.fractional_trading_enabled = fractional_trading_enabled
         self.lot = 1 if fractional_trading_enabled else QUANTITY_ONE
         """Smallest quantity that may be ordered."""
+        self.price_step = single_step(price_ranges)
+        """The step of a grid of one band; 0 where there are several."""
         self.money_step = self.lot * common_step(price_ranges)
         """Every trade is worth a multiple of this, micro-dollars."""
         self.is_provisional = is_provisional
@@ -646,6 +652,13 @@ class Market:
         self.first_changed: Level | None = None
         """The price levels that changed, in order, through ``Level.next_changed``."""
         self.last_changed: Level | None = None
+
+    def has_price(self, price: int) -> bool:
+        """Whether ``price`` is on the market's grid."""
+        step = self.price_step
+        if step:
+            return 0 < price < PRICE_ONE and price % step == 0
+        return is_on_grid(self.price_ranges, price)
 
 
 Leg = tuple[str, str, str]

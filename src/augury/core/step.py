@@ -137,14 +137,22 @@ class Step:
     def touch_level(self, order: Order, level: Level, delta: int) -> None:
         """A level's resting total moves by ``delta`` because of ``order``."""
         account = order.account
-        owner = (account.member.id, account.number, order.client_order_id)
         change = level.change
         if change is not None:
             change.delta += delta
-            change.owners.append(owner)
+            change.add_owner(account.member.id, account.number, order.client_order_id)
             return
         market = order.market
-        level.change = LevelChanged(market.ticker, order.direction, level.price, delta, 0, [owner])
+        level.change = LevelChanged(
+            market.ticker,
+            order.direction,
+            level.price,
+            delta,
+            0,
+            account.member.id,
+            account.number,
+            order.client_order_id,
+        )
         last = market.last_changed
         if last is None:
             market.first_changed = level
@@ -160,7 +168,7 @@ class Step:
         if change is not None and not level.taker_noted:
             level.taker_noted = True
             account = taker.account
-            change.owners.append((account.member.id, account.number, taker.client_order_id))
+            change.add_owner(account.member.id, account.number, taker.client_order_id)
 
     def touch_new_level(self, order: Order, level: Level) -> None:
         """``order`` rests alone at ``level``; another one at that price may have gone before."""

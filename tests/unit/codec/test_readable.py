@@ -48,7 +48,7 @@ def test_an_entry_shows_the_command_and_what_it_did() -> None:
 
 
 def test_an_event_inside_an_event_is_shown_as_well() -> None:
-    changed = events.LevelChanged("RAIN-MON", 1, 4000, 100, 100, [(1, 0, "mine")])
+    changed = events.LevelChanged("RAIN-MON", 1, 4000, 100, 100, 1, 0, "mine")
     assert event_dict(changed)["owners"] == [(1, 0, "mine")]
     engine = Engine()
     for n, command in enumerate(listing(), 1):
