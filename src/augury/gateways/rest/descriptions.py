@@ -15,7 +15,7 @@ from augury.gateways.rest.answers import Number, SettlementSource
 Description = Mapping[str, Any]
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=4_096)
 def description(details: str) -> Description:
     """The JSON object in ``details``; empty when there is none. Must not be changed."""
     try:

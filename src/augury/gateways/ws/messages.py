@@ -67,9 +67,9 @@ _HALF_DOLLAR_LOTS: Final = 200
 """Hundredths of a contract per dollar in the dollar figures, which count a contract as $0.50."""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def public_id(kind: str, number: int) -> str:
-    """``format_id``, remembered: the same order or member is named in many messages."""
+    """``format_id``, remembered: an order is named in several messages soon after each other."""
     return format_id(kind, number)
 
 
