@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from augury.core.commands import DetermineMarket
 from augury.gateways.rest.answers import Market, Order
-from tests.rest_harness import RAIN, SUN, Caller, RestExchange, running
+from tests.rest_harness import HOUR, RAIN, SUN, Caller, RestExchange, running
 
 
 @pytest.fixture
@@ -59,6 +60,26 @@ def test_a_markets_row_follows_each_trade_while_the_clock_stands_still(
         assert row["volume_fp"] == row["volume_24h_fp"] == f"{volume / 100:.2f}"
         assert row["open_interest_fp"] == f"{volume / 100:.2f}"
         assert row["volume"] == row["volume_24h"] == row["open_interest"] == volume // 100
+
+
+def test_a_settled_market_that_statistics_have_forgotten_reads_as_before(
+    exchange: RestExchange,
+) -> None:
+    maker, taker = exchange.member("maker"), exchange.member("taker")
+    maker.order("buy", "yes", 40, 10, SUN)
+    taker.order("sell", "yes", 40, 3, SUN)
+    exchange.do(DetermineMarket(SUN, "yes"))
+    exchange.advance(HOUR)
+    assert market(maker, SUN)["volume_24h"] == 3
+    exchange.advance(25 * HOUR)
+    row = market(maker, SUN)
+    assert (row["status"], row["volume"], row["volume_24h"]) == ("finalized", 3, 0)
+    assert (row["previous_price"], row["previous_yes_bid"], row["previous_yes_ask"]) == (40, 0, 100)
+    # The next settlement makes statistics forget it.
+    exchange.do(DetermineMarket(RAIN, "no"))
+    exchange.advance(HOUR)
+
+    assert market(maker, SUN) == row
 
 
 def test_an_orders_row_follows_each_change_while_the_clock_stands_still(

@@ -5,10 +5,11 @@ cost. Afterwards the market's escrow is empty and nobody holds anything in it.
 """
 
 from augury.core import combos, netting, terms
+from augury.core.book import BookSide
 from augury.core.events import MarketSettled, MarketStatusChanged, PositionSettled
 from augury.core.state import FINALIZED, Market
 from augury.core.step import Step, position_changed
-from augury.core.units import MICROS_PER_CENT, PRICE_ONE, floor_to
+from augury.core.units import ASK, BID, MICROS_PER_CENT, PRICE_ONE, floor_to
 
 
 def settle_market(step: Step, market: Market) -> None:
@@ -59,6 +60,9 @@ def settle_market(step: Step, market: Market) -> None:
             step.events.append(position_changed(holding))
         del account.holdings[market.ticker]
     market.holdings = {}
+    # Empty, but as large as they ever were.
+    market.bids = BookSide(BID)
+    market.asks = BookSide(ASK)
     market.open_interest = 0
     step.touch_market(market)
     market.traded = True

@@ -162,6 +162,7 @@ class CandleBook:
         self._stored = stored
         self._open: dict[str, _Open] = {}
         self._dirty: set[str] = set()
+        self._ended: list[str] = []
         self._minutes: list[CandleRow] = []
         self._hours: list[CandleRow] = []
         self._days: list[CandleRow] = []
@@ -212,18 +213,26 @@ class CandleBook:
         candle.traded_value += price * quantity
         candle.open_interest = open_interest
 
+    def ended(self, market_ticker: str) -> None:
+        """The market is settled: forget it once what it has done is taken."""
+        self._ended.append(market_ticker)
+
     def take_changed(self) -> Changed:
         """Candles that differ from what is stored. They count as stored from now on."""
         changed = Changed(self._minutes, self._hours, self._days)
         self._minutes, self._hours, self._days = [], [], []
         changed.minutes.extend(self._open[ticker].minute for ticker in sorted(self._dirty))
         self._dirty.clear()
+        for ticker in self._ended:
+            self._open.pop(ticker, None)
+        self._ended.clear()
         return changed
 
     def forget(self) -> None:
         """What was taken did not get stored: read everything anew."""
         self._open.clear()
         self._dirty.clear()
+        self._ended.clear()
         self._minutes.clear()
         self._hours.clear()
         self._days.clear()

@@ -259,6 +259,7 @@ class Collector:
             result=event.result,
             settlement_value=event.settlement_value,
         )
+        self.candles.ended(ticker)
 
     def _market_created(self, applied: Applied, index: int, event: e.MarketCreated) -> None:
         self.rows.markets.append((event.ticker, event.event_ticker))

@@ -8,11 +8,12 @@ Resolution is a minute: the window is 24 hours and up to one minute long.
 import asyncio
 import contextlib
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from augury.core.applied import Applied
-from augury.core.events import TickerChanged, TradeExecuted
+from augury.core.events import MarketSettled, TickerChanged, TradeExecuted
 from augury.core.units import PRICE_ONE
 from augury.ports.history import HistoryProgress
 from augury.projections.candles import MINUTE_SECONDS, NANOS_PER_MINUTE
@@ -124,10 +125,15 @@ class _Window:
 
 
 class MarketStats:
-    """Listens to applied records on the event loop and answers for any market at any time."""
+    """Listens to applied records on the event loop and answers for any market at any time.
+
+    A market is forgotten a day after it was settled: nothing has happened there since.
+    """
 
     def __init__(self) -> None:
         self._windows: dict[str, _Window] = {}
+        self._settled: deque[tuple[int, str]] = deque()
+        """(minute, market) of what was settled within a day, oldest first."""
         self._since = 0
         """The minute of the first record observed: later ones are known completely."""
 
@@ -189,9 +195,26 @@ class MarketStats:
                 window = self._window(event.market_ticker)
                 bid, ask, _ = window.latest()
                 window.put(_minute(applied), bid, ask, event.price, event.quantity)
+            elif isinstance(event, MarketSettled):
+                minute = _minute(applied)
+                self._settled.append((minute, event.ticker))
+                self._forget_settled(minute - WINDOW_MINUTES - 1)
+
+    def _forget_settled(self, until: int) -> None:
+        """Markets that were settled in the minute ``until`` or before it have left the window."""
+        settled = self._settled
+        while settled and settled[0][0] <= until:
+            minute, ticker = settled.popleft()
+            window = self._windows.get(ticker)
+            # A provisional market that had vanished may have been listed again.
+            if window is not None and (not window.minutes or window.minutes[-1] <= minute):
+                del self._windows[ticker]
 
     def of(self, market_ticker: str, now_ns: int) -> DayStats:
-        """The last 24 hours of a market as of ``now_ns``, which must not go back."""
+        """The last 24 hours of a market as of ``now_ns``, which must not go back.
+
+        ``NOTHING`` for a market that never moved, and for one that is forgotten.
+        """
         window = self._windows.get(market_ticker)
         if window is None:
             return NOTHING

@@ -341,7 +341,7 @@ class HistoryQueries:
     async def candles_since(self, start_ts: int) -> list[CandleRow]:
         """For every market its newest candle with ``end_ts <= start_ts`` and all later ones.
 
-        Ordered by market and time.
+        Ordered by market and time. Without markets that were settled by then.
         """
         c, older = t.candles.c, t.candles.alias("older").c
         newest_older = (
@@ -350,15 +350,32 @@ class HistoryQueries:
             .where(older.end_ts <= bindparam("start_ts"))
             .scalar_subquery()
         )
+        # The last thing that happens to a market, unless it vanishes and is listed again.
+        last, known = t.lifecycle.alias("last").c, t.lifecycle.alias("known").c
+        newest_known = (
+            select(func.max(known.lifecycle_id))
+            .where(known.market_ticker == t.markets.c.market_ticker)
+            .correlate(t.markets)
+            .scalar_subquery()
+        )
+        is_over = (
+            select(last.lifecycle_id)
+            .where(last.lifecycle_id == newest_known)
+            .where(last.kind == "settled")
+            .where(last.time_ns <= bindparam("start_ns"))
+            .exists()
+        )
         statement = (
             select(t.candles)
             # By way of the markets, so that each market's candles are found by their key.
             .join_from(t.markets, t.candles, c.market_ticker == t.markets.c.market_ticker)
+            .where(~is_over)
             .where(c.end_ts >= func.coalesce(newest_older, 0))
             .order_by(c.market_ticker, c.end_ts)
         )
         prepared = self._prepare(("candles_since",), lambda: statement)
-        rows = await self._read(prepared, {"start_ts": start_ts}, long=True)
+        values = {"start_ts": start_ts, "start_ns": start_ts * NANOS_PER_SECOND}
+        rows = await self._read(prepared, values, long=True)
         return [CandleRow(*row) for row in rows]
 
     async def actions(

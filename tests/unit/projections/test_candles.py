@@ -115,6 +115,26 @@ def test_what_was_not_stored_is_forgotten() -> None:
     assert candles.take_changed().minutes[0].volume == 100
 
 
+def test_a_settled_market_is_forgotten_once_what_it_did_is_taken() -> None:
+    asked: list[str] = []
+
+    def stored(market_ticker: str) -> Resumed | None:
+        asked.append(market_ticker)
+        return None
+
+    candles = CandleBook(stored)
+    candles.traded("M", 60, 5_000, 100, 100)
+    candles.ended("M")
+    candles.quoted("M", 60, 0, 10_000, 0)
+    (candle,) = candles.take_changed().minutes
+    assert (candle.volume, candle.open_interest) == (100, 0)
+    assert candles.take_changed() == ([], [], [])
+    # A provisional one may be listed again: it goes on where the tables say.
+    candles.traded("M", 120, 5_000, 100, 100)
+
+    assert asked == ["M", "M"]
+
+
 def test_periods_are_named_by_their_end_and_include_it() -> None:
     assert period_end(MINUTE, 3601) == 3660
     assert period_end(HOUR, 3600) == 3600

@@ -8,9 +8,15 @@ import pytest
 
 from augury.core.applied import Applied
 from augury.core.commands import Tick
-from augury.core.events import Event, TickerChanged, TradeExecuted
+from augury.core.events import (
+    Event,
+    MarketCreated,
+    MarketSettled,
+    TickerChanged,
+    TradeExecuted,
+)
 from augury.projections.history import History
-from augury.projections.market_stats import WINDOW_MINUTES, DayStats, MarketStats
+from augury.projections.market_stats import NOTHING, WINDOW_MINUTES, DayStats, MarketStats
 from augury.projections.queries import HistoryQueries
 from tests.exchange_story import MARKETS, START_NS, whole_life
 
@@ -72,6 +78,54 @@ def test_a_clock_that_jumps_finds_the_window_empty() -> None:
     assert stats.of("M", START_NS + 400 * DAY_NS) == (0, 6_000, 0, 10_000)
     stats.observe(at(START_NS + 401 * DAY_NS, traded(2_000, 10)))
     assert stats.of("M", START_NS + 401 * DAY_NS) == (10, 6_000, 0, 10_000)
+
+
+def settled(ticker: str) -> MarketSettled:
+    return MarketSettled(ticker, "E", "yes", 10_000, False)
+
+
+def test_a_market_is_forgotten_a_day_after_it_was_settled() -> None:
+    stats = MarketStats()
+    stats.observe(at(START_NS, traded(6_000, 700), settled("M")))
+    stats.observe(at(START_NS + DAY_NS, settled("OTHER")))
+    assert stats.of("M", START_NS + DAY_NS) == (0, 6_000, 0, 10_000)
+    stats.observe(at(START_NS + DAY_NS + 2 * MINUTE_NS, settled("ANOTHER")))
+
+    assert stats.of("M", START_NS + DAY_NS + 2 * MINUTE_NS) is NOTHING
+
+
+def test_a_market_that_was_listed_again_is_not_forgotten() -> None:
+    stats = MarketStats()
+    stats.observe(at(START_NS, settled("M")))
+    stats.observe(at(START_NS + MINUTE_NS, traded(6_000, 700)))
+    stats.observe(at(START_NS + DAY_NS + MINUTE_NS, settled("OTHER")))
+
+    assert stats.of("M", START_NS + DAY_NS) == (700, 0, 0, 0)
+
+
+async def test_a_start_reads_no_markets_that_were_settled_before_its_day(tmp_path: Path) -> None:
+    """A provisional market that vanished and was listed again is none of them."""
+    story = whole_life(seed=5, steps=400)
+    again = [
+        MarketCreated("AGAIN", "SKY-DAY", 0, 0, "{}"),
+        settled("AGAIN"),
+        MarketCreated("AGAIN", "SKY-DAY", 0, 0, "{}"),
+        traded(6_000, 700, "AGAIN"),
+    ]
+    last = story.applied[-1]
+    story.applied.append(Applied(last.sequence + 1, story.now_ns, Tick(), list(again), 0))
+    history = History(f"sqlite:///{tmp_path / 'h.sqlite'}")
+    assert history.open()
+    history.load(story.applied)
+    queries = HistoryQueries(history.database)
+    known: dict[int, set[str]] = {}
+    for days in (0, 2):
+        start_ts = (story.now_ns - DAY_NS + days * DAY_NS) // 1_000_000_000
+        known[days] = {candle.market_ticker for candle in await queries.candles_since(start_ts)}
+    queries.close()
+    history.close()
+
+    assert known == {0: {*MARKETS, "AGAIN"}, 2: {"AGAIN"}}
 
 
 @pytest.mark.parametrize("case", range(5))

@@ -34,7 +34,7 @@ from augury.gateways.rest.descriptions import (
     optional_text,
     text,
 )
-from augury.projections.market_stats import DayStats, MarketStats
+from augury.projections.market_stats import NOTHING, DayStats, MarketStats
 
 STRIKE_TYPES: Final = frozenset(
     {
@@ -51,6 +51,7 @@ STRIKE_TYPES: Final = frozenset(
 
 _RESULT_KNOWN: Final = frozenset({DETERMINED, DISPUTED, AMENDED, FINALIZED})
 _CACHED_ROWS: Final = 50_000
+_SWEEP_ABOVE: Final = 2_000
 
 
 def cents(price: int) -> Number:
@@ -69,16 +70,21 @@ def is_multivariate(market: LiveMarket) -> bool:
     return (
         bool(market.legs)
         or combos.is_combo(market.event.ticker)
-        or bool(text(description(market.details), "mve_collection_ticker"))
+        or (
+            # Whoever looks through all markets should not have to read all descriptions.
+            "mve_collection_ticker" in market.details
+            and bool(text(description(market.details), "mve_collection_ticker"))
+        )
     )
 
 
 class _Row:
     """A market's row as bytes, with the values of which they were made."""
 
-    __slots__ = ("described", "head", "quoted", "raw")
+    __slots__ = ("described", "head", "market", "quoted", "raw")
 
-    def __init__(self, described: object, head: str) -> None:
+    def __init__(self, market: LiveMarket, described: object, head: str) -> None:
+        self.market = market
         self.described = described
         self.head = head
         """The encoded fields that trading does not change, without the closing brace."""
@@ -91,7 +97,8 @@ class MarketRows:
 
     Trading changes a third of a row's fields. They are written behind the others, which are
     encoded once; so a list of markets that have all just traded costs hardly more than a list of
-    markets at rest.
+    markets at rest. A row has some four kilobytes, so those of settled markets, of which there are
+    ever more, are swept out now and then.
     """
 
     def __init__(
@@ -106,6 +113,7 @@ class MarketRows:
         self._now_ns = now_ns
         self._encoder = msgspec.json.Encoder()
         self._rows: dict[str, dict[int, _Row]] = {}
+        self._sweep_above: dict[str, int] = {}
 
     def row(self, market: LiveMarket, profile: str) -> Market:
         """The market, encoded already. Reads as a ``Market`` in answers only."""
@@ -140,19 +148,36 @@ class MarketRows:
                 market.last_price,
                 market.volume,
                 market.open_interest,
-                statistics(market.ticker, now_ns),
+                _day_of(market, statistics(market.ticker, now_ns)),
             )
             row = cached.get(market.id)
             if row is None or row.described != described:
-                if len(cached) >= _CACHED_ROWS:
-                    cached.clear()
+                if len(cached) >= self._sweep_above.get(profile, _SWEEP_ABOVE):
+                    self._sweep(profile)
                 built = self._encoder.encode(build(market, profile, self._markets()))
-                row = cached[market.id] = _Row(described, built[:-1].decode())
+                row = cached[market.id] = _Row(market, described, built[:-1].decode())
             if row.quoted != quoted:
                 row.quoted = quoted
                 row.raw = msgspec.Raw((row.head + _quotes(*quoted)).encode())
             found.append(row.raw)
         return cast(list[Market], found)
+
+    def _sweep(self, profile: str) -> None:
+        """Forget the rows of settled markets; all of them when the others are too many."""
+        cached = self._rows[profile]
+        for number, row in list(cached.items()):
+            if row.market.status == FINALIZED:
+                del cached[number]
+        if len(cached) >= _CACHED_ROWS:
+            cached.clear()
+        self._sweep_above[profile] = min(max(_SWEEP_ABOVE, 2 * len(cached)), _CACHED_ROWS)
+
+
+def _day_of(market: LiveMarket, found: DayStats) -> DayStats:
+    """A market that was settled so long ago that it is forgotten was a day ago what it is now."""
+    if found is NOTHING and market.status == FINALIZED and market.was_active:
+        return DayStats(0, market.last_price, 0, PRICE_ONE)
+    return found
 
 
 def _quotes(

@@ -35,7 +35,7 @@ from augury.core.events import (
     TickerChanged,
     TradeExecuted,
 )
-from augury.core.state import Market
+from augury.core.state import FINALIZED, Market
 from augury.core.units import PRICE_ONE
 from augury.gateways.combos import is_combo
 from augury.gateways.ws import books, communications, lifecycle, messages
@@ -115,9 +115,13 @@ class Publisher(Delivery):
             market.id: market.ticker for market in gate.state.markets.values()
         }
         self._quotes: dict[str, messages.Quoted] = {
-            market.ticker: quote_of(market) for market in gate.state.markets.values()
+            market.ticker: quote_of(market)
+            for market in gate.state.markets.values()
+            if market.status != FINALIZED
         }
         """What ``ticker_v2`` has said so far about each market."""
+        self._settled: list[str] = []
+        """Markets of which nothing more is to be said after the record at hand."""
 
         channels = registry.by_channel
         self._books = channels[ORDERBOOK_DELTA.name]
@@ -180,6 +184,8 @@ class Publisher(Delivery):
                     handler(event)
             if self._trades:
                 self._send_trades()
+            if self._settled:
+                self._forget_settled()
         except Exception:
             # A defect. The exchange goes on, and no client may go on with a gap it cannot see.
             _log.exception("record %d could not be published", applied.sequence)
@@ -189,6 +195,12 @@ class Publisher(Delivery):
             self._publishing = False
         if self._outbox.dirty:
             self.schedule()
+
+    def _forget_settled(self) -> None:
+        for ticker in self._settled:
+            self._quotes.pop(ticker, None)
+            self._market_ids.pop(ticker, None)
+        self._settled.clear()
 
     # --- snapshots ---------------------------------------------------------------------------
 
@@ -388,7 +400,7 @@ class Publisher(Delivery):
         self._send_lifecycle(event.ticker, lambda: lifecycle.market_determined(event))
 
     def _market_settled(self, event: MarketSettled) -> None:
-        self._quotes.pop(event.ticker, None)
+        self._settled.append(event.ticker)
         self._send_lifecycle(
             event.ticker, lambda: lifecycle.market_settled(event.ticker, self._time_ns)
         )
