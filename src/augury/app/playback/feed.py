@@ -7,6 +7,7 @@ doubt, after a gap, it comes when the recording has one.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
@@ -47,6 +48,10 @@ QUIET_SECONDS: Final = 0.25
 """The play begins when no command has come for so long, so that a client which subscribes to
 several channels one after the other misses nothing of any."""
 
+PATIENCE_SECONDS: Final = 30.0
+"""How long the others wait for one client: at the beginning for one that does not stop commanding,
+and at full speed for one that takes nothing at all."""
+
 MESSAGES_PER_TURN: Final = 200
 DRAIN_SECONDS: Final = 30.0
 CLOSE_NORMAL: Final = 1000
@@ -65,8 +70,9 @@ _body: Final = msgspec.json.Decoder(_Envelope)
 class Feed(Delivery):
     """Plays ``recording`` once, to everybody who is connected.
 
-    ``speed`` is a factor, or None for as fast as the slowest client reads. ``markets`` leaves
-    only what is about these, and what is about no market.
+    ``speed`` is a factor, or None for as fast as the slowest client reads; one that takes nothing
+    for ``patience_seconds`` is closed as a slow reader is. ``markets`` leaves only what is about
+    these, and what is about no market.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class Feed(Delivery):
         end_ns: int | None = None,
         markets: frozenset[str] | None = None,
         wait_for_client: bool = True,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         settings = WebSocketSettings(
             public_orderbook=True, connections_per_address=1_000_000, profile="latest"
@@ -96,7 +103,9 @@ class Feed(Delivery):
         self._state = recording.state_at(self._start_ns) if start_ns else FeedState()
         self._tickers_by_id = {id_: name for name, id_ in self._state.market_ids.items()}
         self._registry = Registry()
-        self._connections: dict[Connection, None] = {}
+        self._connections: dict[Connection, float] = {}
+        """The open ones, and when each took something after it had taken no more."""
+        self._patience_seconds = patience_seconds
         self._room = asyncio.Event()
         self._wait_for_client = wait_for_client
         self._last_command = 0.0
@@ -127,8 +136,9 @@ class Feed(Delivery):
     async def _wait_for_subscriptions(self) -> None:
         await self._subscribed.wait()
         loop = asyncio.get_running_loop()
-        while (quiet := loop.time() - self._last_command) < QUIET_SECONDS:  # noqa: ASYNC110
-            await asyncio.sleep(QUIET_SECONDS - quiet)
+        latest = loop.time() + self._patience_seconds
+        while (now := loop.time()) < min(self._last_command + QUIET_SECONDS, latest):  # noqa: ASYNC110
+            await asyncio.sleep(min(self._last_command + QUIET_SECONDS, latest) - now)
 
     async def _give_room(self) -> None:
         """Let the queues be written; at full speed, wait until they are."""
@@ -137,9 +147,21 @@ class Feed(Delivery):
             await self._until_read()
 
     async def _until_read(self) -> None:
-        while any(map(_is_behind, self._connections)):
+        """Whoever sends commands and never reads is not silent, yet must not hold up the rest."""
+        time = asyncio.get_running_loop().time
+        began = time()
+        while behind := [one for one in self._connections if _is_behind(one)]:
+            patient_until = time() - self._patience_seconds
+            stuck = [one for one in behind if max(began, self._connections[one]) <= patient_until]
+            if stuck:
+                for connection in stuck:
+                    connection.give_up()
+                continue
+            oldest = min(max(began, self._connections[one]) for one in behind)
             self._room.clear()
-            await self._room.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(oldest + self._patience_seconds):
+                    await self._room.wait()
 
     async def _end(self) -> None:
         await asyncio.sleep(0)
@@ -225,6 +247,11 @@ class Feed(Delivery):
         super().flush(connection)
         self._room.set()
 
+    def _took(self, connection: Connection) -> None:
+        """The client has read something: there is room again."""
+        self._connections[connection] = asyncio.get_running_loop().time()
+        self.flush(connection)
+
     def _flush_all(self) -> None:
         super()._flush_all()
         self._room.set()
@@ -267,10 +294,10 @@ class Feed(Delivery):
         session = Session(
             connection, self._registry, self, settings, self._outbox.counters, loop.time
         )
-        self._connections[connection] = None
+        self._connections[connection] = loop.time()
         try:
             socket.open(
-                lambda: self.flush(connection),
+                lambda: self._took(connection),
                 settings.ping_interval,
                 settings.idle_timeout,
                 settings.close_timeout,

@@ -323,7 +323,12 @@ class Connection:
     def _relieve(self) -> None:
         """The queue is over its bound. A burst that the peer keeps up with is no reason to end."""
         self.write_pending()
-        if self._had_room or not self._is_full():
+        if not self._had_room and self._is_full():
+            self.give_up()
+
+    def give_up(self) -> None:
+        """End the connection of a reader that is too slow: error 25, then 1008."""
+        if self.closed:
             return
         self._outbox.counters.overflows += 1
         self.discard()
