@@ -203,6 +203,8 @@ async def get_events(services: Services, request: Request) -> GetEventsResponse:
     min_updated_ns = request.value(MIN_UPDATED_TS)
     if tickers:
         candidates = [state.events[ticker] for ticker in tickers if ticker in state.events]
+    elif status and FINALIZED not in STATUS_GROUPS[status]:
+        candidates = services.live_markets.events()
     elif series_ticker:
         series = state.series.get(series_ticker)
         candidates = [] if series is None else [state.events[t] for t in series.event_tickers]

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from augury.codec.ids import format_id
 from augury.codec.text import count_fp, price_dollars, rfc3339
-from augury.core.state import FINALIZED, Exchange
+from augury.core.state import FINALIZED
 from augury.core.state import Market as LiveMarket
 from augury.core.step import BLOCK_TRADE_BIT
 from augury.core.units import BID, PRICE_ONE, PRICES_PER_CENT, QUANTITY_ONE
@@ -131,8 +131,9 @@ class _MarketFilter:
         if self.series_ticker and self.mve != "exclude":
             raise invalid("min_updated_ts with series_ticker needs mve_filter=exclude")
 
-    def candidates(self, state: Exchange) -> Iterable[LiveMarket]:
+    def candidates(self, services: Services) -> Iterable[LiveMarket]:
         """Markets that may match, newest first. The narrowest list decides where to look."""
+        state = services.state
         if self.tickers:
             named = [state.markets[ticker] for ticker in self.tickers if ticker in state.markets]
         elif self.event_tickers:
@@ -142,6 +143,8 @@ class _MarketFilter:
                 if event_ticker in state.events
                 for ticker in state.events[event_ticker].market_tickers
             ]
+        elif self.statuses is not None and FINALIZED not in self.statuses:
+            return services.live_markets.newest_first()
         elif self.series_ticker:
             series = state.series.get(self.series_ticker)
             named = [
@@ -199,7 +202,7 @@ def _by_creation(
     position = services.position(request, tuple[int])
     before = LATEST_NS if position is None else position[0]
     found: list[LiveMarket] = []
-    for market in filters.candidates(services.state):
+    for market in filters.candidates(services):
         if market.id < before and filters.matches(market):
             if len(found) == page:
                 return found, services.next_cursor(request, (found[-1].id,))
@@ -214,7 +217,7 @@ def _by_update(
     after = (0, 0) if position is None else position
     found = [
         market
-        for market in filters.candidates(services.state)
+        for market in filters.candidates(services)
         if (market.updated_ns, market.id) > after and filters.matches(market)
     ]
     found.sort(key=lambda market: (market.updated_ns, market.id))

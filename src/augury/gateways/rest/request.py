@@ -13,6 +13,7 @@ from augury.gateways.rate_limits import RateLimiter
 from augury.gateways.rest.bodies import Body
 from augury.gateways.rest.cursors import Cursors
 from augury.gateways.rest.errors import from_rejection, invalid, locked_out, rate_limited
+from augury.gateways.rest.live_markets import LiveMarkets
 from augury.gateways.rest.market_rows import MarketRows
 from augury.gateways.rest.order_rows import OpenOrderRows
 from augury.gateways.rest.parameters import (
@@ -153,6 +154,7 @@ class Services:
         self.history = history
         self.queries = queries
         self.market_rows = market_rows
+        self.live_markets = LiveMarkets(lambda: gate.state)
         self.order_rows = OpenOrderRows()
         gate.listen(self.order_rows.observe)
         self.limiter = limiter
