@@ -2,12 +2,13 @@
 
     python -m scripts.soak [--minutes 60] [--out results/soak.csv]
 
-An exchange runs as its own process with a demo world. Members trade by REST, listen by WebSocket
-and reconnect, trade by FIX, and some misbehave. Every few seconds memory, open files, threads, the
+An exchange runs as its own process with the demo world, and with a series whose markets live for
+half a minute and are settled by the hundred. Members trade by REST, listen by WebSocket and
+reconnect, trade by FIX, and some misbehave. Every few seconds memory, open files, threads, the
 log's length and answer times are written down as a line of CSV. At the end there is a verdict:
 
-- memory per record of the log may not grow faster in the second half than the state that records
-  leave behind (open orders, markets, remembered client order ids) accounts for;
+- memory may not grow by more than what the log has left in the state (client order ids, settled
+  markets, open orders) accounts for, and what caches may still take that are not full yet;
 - open files and threads must be back where they were once the load is gone;
 - answers may not get slower;
 - the audit must agree to the last cent.
@@ -22,11 +23,12 @@ import random
 import socket
 import statistics
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import psutil
@@ -34,6 +36,7 @@ from websockets.sync.client import connect as open_stream
 
 from augury.app.auditing import audit_log
 from augury.app.data_directory import log_path
+from augury.app.world import find_world
 from augury.client import generate_key_pair
 from augury.testing import Member, RunningExchange, running_exchange
 from scripts.results import RESULTS, record
@@ -42,19 +45,54 @@ SAMPLE_SECONDS = 5.0
 WARM_UP = 0.25
 """The part of the run in which caches fill and nothing is judged."""
 
-BYTES_PER_RECORD = 700
-"""What a record may leave in memory: the client order id that stays taken (up to 100,000 for each
-member), entries of caches that are bounded but not full before some 100,000 records (ids, rows and
-names of closed orders), an order that rests, a share of a market that was settled."""
+OWNERS = {"client_order_ids": 200, "settled_markets": 4_000, "open_orders": 1_024}
+"""What the log leaves in the state, and the bytes that each may take.
+
+A client order id stays taken, up to 100,000 for each member: 82 for the text, and 60 to 110 in a
+set and a list that grow by leaps. A settled market stays for good: 1,900 with a description of 500
+letters, a share of its event, and a day in the statistics. An open order has its goal in bench/.
+"""
 
 FREE_MEGABYTES = 24
-"""Growth that is noise: an allocator's arenas, a snapshot's echo."""
+"""What may fill in the judged part of the run and is bounded: the pages of history that SQLite
+keeps (20 MB, of which most are there after 60,000 records), refusals (50,000 of 190 bytes), names
+of closed orders of FIX (10,000 a member of 250 bytes), ids and texts (5 MB). And what is noise: an
+allocator's arenas, of which trimming would give back 2 MB."""
+
+FAST_SERIES = """
+  - ticker: KXSOAK
+    title: Markets that live for half a minute
+    category: Financials
+    frequency: custom
+    settlement_sources: [{name: The soak, url: "https://augury.example/soak"}]
+    activity: busy
+    rolling:
+      - every: 10s
+        open_for: 30s
+        event:
+          ticker: "KXSOAK-{close:%y%b%d%H%M%S}"
+          title: Which lamp burns at {close:%H:%M:%S}?
+          mutually_exclusive: true
+          settlement_timer_seconds: 1
+          determine_after: 1s
+          fair_value: {swing: 0.5, pace: 6m}
+          markets:
+"""
+LAMPS = 4
+LAMP = """
+            - ticker: "{{event}}-L{0}"
+              title: Does lamp {0} burn at {{close:%H:%M:%S}}?
+              yes_sub_title: Lamp {0}
+              rules_primary: If lamp {0} burns then, the market resolves to Yes.
+              start_price: 0.25
+"""
 
 BASE = "/trade-api/v2"
 COLUMNS = (
     "seconds",
     "records",
     "memory_mb",
+    *OWNERS,
     "files",
     "threads",
     "requests",
@@ -76,8 +114,15 @@ class Load:
         self.times: list[float] = []
         self.requests = self.messages = self.fix_messages = 0
         self.failures: list[str] = []
-        listed = exchange.http.get(f"{BASE}/markets", params={"status": "open", "limit": 20})
-        self.tickers = [market["ticker"] for market in listed.json()["markets"]]
+        self.tickers: list[str] = []
+        self.look_around()
+
+    def look_around(self) -> None:
+        """Which markets are open now: some of the world's, and those that will not live long."""
+        listed = self.exchange.http.get(f"{BASE}/markets?status=open&limit=100").json()
+        tickers = [market["ticker"] for market in listed["markets"]]
+        fast = [ticker for ticker in tickers if ticker.startswith("KXSOAK")]
+        self.tickers = [ticker for ticker in reversed(tickers) if ticker not in fast][:20] + fast
 
     def fail(self, what: str) -> None:
         with self.lock:
@@ -236,12 +281,14 @@ class Watch:
 
     def sample(self) -> dict[str, float]:
         load = self.load
+        load.look_around()
         with load.lock:
             times, load.times = sorted(load.times), []
         row: dict[str, float] = {
             "seconds": round(time.monotonic() - self.began, 1),
             "records": load.exchange.operator.get("status")["sequence"],
             "memory_mb": round(self.process.memory_info().rss / 1e6, 2),
+            **self._owners(),
             "files": self.process.num_fds(),
             "threads": self.process.num_threads(),
             "requests": load.requests,
@@ -256,8 +303,66 @@ class Watch:
         self._file.flush()
         return row
 
+    def _owners(self) -> dict[str, float]:
+        """How many there are of each kind in ``OWNERS``, as the metrics tell."""
+        text = self.load.exchange.http.get("/metrics").text
+        found = dict(line.split(" ") for line in text.splitlines() if line.startswith("augury_"))
+        return {
+            "client_order_ids": float(found["augury_client_order_ids"]),
+            "settled_markets": float(found["augury_markets_settled_total"]),
+            "open_orders": float(found["augury_open_orders"]),
+        }
+
     def close(self) -> None:
         self._file.close()
+
+
+class Growth(NamedTuple):
+    """What memory grew by between two parts of a run, and what accounts for it."""
+
+    megabytes: float
+    records: float
+    owners: dict[str, float]
+    """How many more there are of each kind in ``OWNERS``."""
+
+    @property
+    def allowed(self) -> float:
+        return FREE_MEGABYTES + sum(self.megabytes_of(name) for name in OWNERS)
+
+    def megabytes_of(self, name: str) -> float:
+        """What those of one kind may take; fewer than before give nothing back."""
+        return max(0.0, self.owners[name]) * OWNERS[name] / 1e6
+
+    def table(self) -> str:
+        lines = [f"{'grown by, in the judged part':30}{'number':>10}{'bytes each':>12}{'MB':>8}"]
+        for name, each in OWNERS.items():
+            number, size = self.owners[name], self.megabytes_of(name)
+            lines.append(f"{name.replace('_', ' '):30}{number:10.0f}{each:12}{size:8.1f}")
+        lines.append(f"{'caches that fill, and noise':52}{FREE_MEGABYTES:8.1f}")
+        lines.append(f"{'that may be':52}{self.allowed:8.1f}")
+        lines.append(f"{'memory':30}{self.records:10.0f} records{'':4}{self.megabytes:8.1f}")
+        return "\n".join(lines)
+
+
+def growth_of(rows: list[dict[str, float]]) -> Growth:
+    """From the first third of the judged part to the last."""
+    early, late = judged(rows)
+    differences = {
+        name: middle(late, name) - middle(early, name) for name in ("memory_mb", "records", *OWNERS)
+    }
+    owners = {name: differences[name] for name in OWNERS}
+    return Growth(differences["memory_mb"], differences["records"], owners)
+
+
+def judged(rows: list[dict[str, float]]) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+    """The first and the last third of what comes after the warm-up."""
+    part = rows[int(len(rows) * WARM_UP) :]
+    third = max(1, len(part) // 3)
+    return part[:third], part[-third:]
+
+
+def middle(part: list[dict[str, float]], name: str) -> float:
+    return statistics.median(row[name] for row in part)
 
 
 def verdict(
@@ -265,21 +370,15 @@ def verdict(
 ) -> list[str]:
     """What is wrong, in sentences; empty when nothing is."""
     wrong = []
-    judged = rows[int(len(rows) * WARM_UP) :]
-    third = max(1, len(judged) // 3)
-    early, late = judged[:third], judged[-third:]
-
-    def middle(part: list[dict[str, float]], name: str) -> float:
-        return statistics.median(row[name] for row in part)
-
-    growth = middle(late, "memory_mb") - middle(early, "memory_mb")
-    records = middle(late, "records") - middle(early, "records")
-    allowed = FREE_MEGABYTES + records * BYTES_PER_RECORD / 1e6
-    if growth > allowed:
+    early, late = judged(rows)
+    growth = growth_of(rows)
+    if growth.megabytes > growth.allowed:
         wrong.append(
-            f"memory grew by {growth:.0f} MB over {records:.0f} records, "
-            f"which account for {allowed:.0f}"
+            f"memory grew by {growth.megabytes:.0f} MB over {growth.records:.0f} records; "
+            f"what they left accounts for {growth.allowed:.0f}"
         )
+    if not growth.owners["settled_markets"]:
+        wrong.append("no market was settled")
     if after["files"] > idle["files"] + 12:
         wrong.append(f"{after['files']:.0f} files are open, {idle['files']:.0f} were before")
     if after["threads"] > idle["threads"] + 8:
@@ -290,6 +389,15 @@ def verdict(
     return wrong
 
 
+def write_world(folder: Path) -> Path:
+    """The demo world with a series of markets that are soon over."""
+    before, top, after = find_world("demo").read_text(encoding="utf-8").partition("\nseries:\n")
+    lamps = "".join(LAMP.format(number).lstrip("\n") for number in range(1, LAMPS + 1))
+    path = folder / "soak.yaml"
+    path.write_text(before + top + FAST_SERIES.lstrip("\n") + lamps + after, encoding="utf-8")
+    return path
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60.0)
@@ -298,16 +406,19 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=6)
     parser.add_argument("--fix", type=int, default=2)
     arguments = parser.parse_args()
-    with running_exchange(
-        own_process=True,
-        world="demo",
-        clock="real",
-        snapshot_every_minutes=2,
-        snapshot_every_records=50_000,
-        fix=True,
-        fix_plain=True,
-        fix_port=0,
-    ) as exchange:
+    with (
+        tempfile.TemporaryDirectory(prefix="augury-soak-") as folder,
+        running_exchange(
+            own_process=True,
+            world=str(write_world(Path(folder))),
+            clock="real",
+            snapshot_every_minutes=2,
+            snapshot_every_records=50_000,
+            fix=True,
+            fix_plain=True,
+            fix_port=0,
+        ) as exchange,
+    ):
         members = [
             exchange.add_member(deposit="100000.00", keys=generate_key_pair())
             for _ in range(max(arguments.rest, arguments.streams, arguments.fix, 1))
@@ -341,7 +452,7 @@ def main() -> int:
         if load.failures:
             wrong.append(f"{len(load.failures)} failures, the first: {load.failures[0]}")
     rows = watch.rows[1:-1]
-    print()
+    print(f"\n{growth_of(rows).table()}\n")
     for sentence in wrong or [
         "nothing grew that is not the log's, and every cent is accounted for"
     ]:
@@ -352,11 +463,15 @@ def main() -> int:
             {
                 "minutes": round(arguments.minutes),
                 "records": int(after["records"]),
+                "markets settled": int(after["settled_markets"]),
                 "REST requests": int(after["requests"]),
                 "WebSocket messages": int(after["messages"]),
                 "FIX messages": int(after["fix_messages"]),
                 "memory at a quarter of the time, MB": round(rows[len(rows) // 4]["memory_mb"]),
                 "memory at the end, MB": round(rows[-1]["memory_mb"]),
+                "of which the log accounts for, MB": round(
+                    sum(rows[-1][name] * each for name, each in OWNERS.items()) / 1e6
+                ),
                 "open files before, after": f"{idle['files']:.0f}, {after['files']:.0f}",
                 "median answer, ms": statistics.median(row["median_ms"] for row in rows),
                 "99th percentile, ms": statistics.median(row["p99_ms"] for row in rows),

@@ -20,7 +20,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import CollectorRegistry
 
 from augury.core.applied import Applied
-from augury.core.events import TradeExecuted
+from augury.core.events import MarketSettled, TradeExecuted
 from augury.gateways.ws.app import WebSocketGateway
 from augury.ports.exchange import ExchangeGate
 
@@ -73,16 +73,19 @@ class Records:
         self.commands: Counter[str] = Counter()
         self.rejections: Counter[str] = Counter()
         self.trades = 0
+        self.settled = 0
 
     def listen(self, applied: Applied) -> None:
         self.commands[type(applied.command).__name__] += 1
         rejection = applied.rejection
         if rejection is not None:
             self.rejections[rejection.code] += 1
-            return
+        # Timers may have done something before the command that is refused.
         for event in applied.events:
             if type(event) is TradeExecuted:
                 self.trades += 1
+            elif type(event) is MarketSettled:
+                self.settled += 1
 
     def collect(self) -> Iterator[Metric]:
         commands = CounterMetricFamily(
@@ -98,6 +101,9 @@ class Records:
             rejections.add_metric([code], count)
         yield rejections
         yield CounterMetricFamily("augury_trades", "Matches since the start.", self.trades)
+        yield CounterMetricFamily(
+            "augury_markets_settled", "Markets that were settled since the start.", self.settled
+        )
 
 
 class Metrics:
@@ -170,6 +176,11 @@ class Metrics:
         )
         yield gauge("augury_open_orders", "Orders resting in the books.", len(state.orders))
         yield gauge("augury_members", "Members.", len(state.members))
+        yield gauge(
+            "augury_client_order_ids",
+            "Client order ids that are taken.",
+            sum(len(member.client_order_ids) for member in state.members.values()),
+        )
         yield gauge("augury_markets", "Markets ever listed.", len(state.markets))
         yield gauge(
             "augury_storage_failed", "1 while the log refuses writes.", self._gate.storage_failed
