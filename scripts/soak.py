@@ -50,7 +50,7 @@ OWNERS = {"client_order_ids": 200, "settled_markets": 4_000, "open_orders": 1_02
 
 A client order id stays taken, up to 100,000 for each member: 82 for the text, and 60 to 110 in a
 set and a list that grow by leaps. A settled market stays for good: 1,900 with a description of 500
-letters, a share of its event, and a day in the statistics. An open order has its goal in bench/.
+letters, a share of its event, and for a day its statistics. An open order has its goal in bench/.
 """
 
 FREE_MEGABYTES = 24
