@@ -143,7 +143,14 @@ def order(
 class RestExchange:
     """A running exchange. ``do`` and ``advance`` reach behind the gateway."""
 
-    def __init__(self, directory: Path, settings: RestSettings, log: Log | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: RestSettings,
+        log: Log | None = None,
+        start_ns: int = START_NS,
+    ) -> None:
+        self.clock = VirtualClock(start_ns)
         self.directory = directory
         self.settings = settings
         self.log = log or MemoryLog()
@@ -179,7 +186,7 @@ class RestExchange:
             self._loop.close()
 
     async def _serve(self) -> None:
-        self.gate = Sequencer(Engine(), self.log, VirtualClock(START_NS))
+        self.gate = Sequencer(Engine(), self.log, self.clock)
         self.history = History(f"sqlite:///{self.directory / 'history.db'}")
         self.history.open()
         self.history.start()

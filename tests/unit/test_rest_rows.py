@@ -1,6 +1,8 @@
 """Rows that are kept as bytes say what is true now, and nothing that no schema knows."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,10 @@ import msgspec
 import pytest
 
 from augury.core.commands import DetermineMarket
+from augury.gateways.rest import order_cache
 from augury.gateways.rest.answers import Market, Order
+from augury.gateways.rest.order_cache import OrderCache, Question
+from augury.gateways.settings import RestSettings
 from tests.rest_harness import HOUR, RAIN, SUN, Caller, RestExchange, running
 
 
@@ -104,3 +109,34 @@ def test_an_orders_row_follows_each_change_while_the_clock_stands_still(
     assert (listed()["remaining_count"], listed()["fill_count"]) == (5, 3)
     maker.expect(200, "DELETE", path)
     assert (listed()["status"], listed()["remaining_count"]) == ("canceled", 0)
+
+
+def test_a_page_that_history_had_no_time_for_is_not_kept(tmp_path: Path) -> None:
+    """While history cannot be written a list may miss what has finished, but not for longer."""
+    with running(tmp_path, RestSettings(rate_limits=False, history_wait_seconds=0.01)) as exchange:
+        caller = exchange.member("caller")
+        path = f"/portfolio/orders/{caller.order('buy', 'yes', 40, 10)['order_id']}"
+        exchange.wait_until(lambda: exchange.history.position == exchange.state.sequence)
+        with closing(sqlite3.connect(tmp_path / "history.db")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            caller.expect(200, "DELETE", path)
+            for _ in range(2):
+                assert caller.get("/portfolio/orders")["orders"] == []
+        exchange.wait_until(lambda: exchange.history.position == exchange.state.sequence)
+        (row,) = caller.get("/portfolio/orders")["orders"]
+        assert row["status"] == "canceled"
+
+
+@pytest.mark.parametrize("size", [0, 10_000])
+def test_pages_of_many_members_are_bounded(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large pages, and many small ones, leave when there are too many."""
+    monkeypatch.setattr(order_cache, "_CACHED_BYTES", 50_000)
+    cache = OrderCache()
+    question = Question("GetOrders", b"limit=1", -1, 0)
+    most = 0
+    for member_id in range(1_000):
+        cache.keep(member_id, cache.pages(member_id), question, bytes(size))
+        kept = [page for pages in cache._pages.values() for page in pages.values()]
+        assert sum(map(len, kept)) <= 50_000
+        most = max(most, len(kept))
+    assert 4 <= most <= 100

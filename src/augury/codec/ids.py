@@ -32,8 +32,9 @@ def format_id(kind: str, n: int) -> str:
         >> 6
     )
     masked = n ^ (check * _SPREAD & _MASK_64)
-    low = masked & _MASK_62
-    text = f"{check >> 10:012x}4{(check & 1023) << 2 | masked >> 62:03x}{low | 1 << 63:016x}"
+    whole = check >> 10 << 80 | 4 << 76 | (check & 1023) << 66
+    whole |= masked >> 62 << 64 | 1 << 63 | masked & _MASK_62
+    text = whole.to_bytes(16, "big").hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

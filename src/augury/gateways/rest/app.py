@@ -217,7 +217,8 @@ class RestGateway:
         result = await operation.handler(self._services, request)
         if result is None:
             return _Answer(operation.status, b"", ())
-        return _Answer(operation.status, self._encoder.encode(result))
+        body = result if isinstance(result, bytes) else self._encoder.encode(result)
+        return _Answer(operation.status, body)
 
     async def _document(self, path: str) -> _Answer:
         """A description of the API, when that is what the path names."""

@@ -5,6 +5,7 @@ fields are those of ``GetHistoricalCutoffResponse``. Without it everything is li
 is empty. Nothing is moved or deleted: the same history answers on both sides.
 """
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from augury.codec.text import parse_rfc3339
@@ -30,7 +31,13 @@ def cutoff(state: Exchange) -> Cutoff:
     stored = state.documents.get(HISTORICAL_CUTOFF)
     if not stored or EVERYTHING not in stored:
         return NOTHING_ARCHIVED
-    found = description(stored[EVERYTHING])
+    return _cutoff(stored[EVERYTHING])
+
+
+@lru_cache(maxsize=4)
+def _cutoff(document: str) -> Cutoff:
+    """Cached, because every request for a list asks."""
+    found = description(document)
     settled_ns = _time(text(found, "market_settled_ts"))
     return Cutoff(
         settled_ns,

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from augury.gateways.rest.answers import GetOrdersResponse, GetPositionsResponse
+from augury.gateways.rest.answers import GetPositionsResponse
 from augury.gateways.rest.errors import invalid
 from augury.gateways.rest.orders import ORDER_STATUS, ORDERS_LIMIT, list_orders
 from augury.gateways.rest.parameters import (
@@ -56,9 +56,9 @@ UNSETTLED: Final = 0
 SETTLED: Final = 1
 
 
-async def get_fcm_orders(services: Services, request: Request) -> GetOrdersResponse:
+async def get_fcm_orders(services: Services, request: Request) -> bytes:
     """As ``GetOrders``, for one customer."""
-    return await list_orders(services, request, _account(services, request))
+    return await list_orders(services, request, _account)
 
 
 async def get_fcm_positions(services: Services, request: Request) -> GetPositionsResponse:

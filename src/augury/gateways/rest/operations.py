@@ -69,7 +69,8 @@ from augury.gateways.rest.request import Request, Services
 PUBLIC: Final = ""
 """Scope of operations that need no signature."""
 
-Handler = Callable[[Services, Request], Awaitable[msgspec.Struct | None]]
+Handler = Callable[[Services, Request], Awaitable[msgspec.Struct | bytes | None]]
+"""Returns the answer, which may be encoded already; None for an empty one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,7 @@
 """Orders as clients see them, from the live state, from events and from history."""
 
 from functools import lru_cache
-from typing import Final, cast
 
-import msgspec
 from msgspec import UNSET
 
 from augury.codec.ids import format_id
@@ -15,7 +13,6 @@ from augury.codec.text import (
     price_dollars,
     rfc3339,
 )
-from augury.core.applied import Applied
 from augury.core.events import OrderUpdated
 from augury.core.state import RESTING
 from augury.core.state import Order as LiveOrder
@@ -23,12 +20,6 @@ from augury.core.step import order_updated
 from augury.core.units import BID, PRICE_ONE, PRICES_PER_CENT, QUANTITY_ONE, direction_of
 from augury.gateways.rest.answers import Order
 from augury.projections.rows import OrderRow
-
-NO_DOLLARS: Final = dollars(0)
-"""Most orders have no fees and no costs yet."""
-
-_CACHED_ROWS: Final = 20_000
-"""A row has about a kilobyte."""
 
 
 @lru_cache(maxsize=65_536)
@@ -40,44 +31,23 @@ def user_id(member_id: int) -> str:
 def order_row(order: OrderUpdated | OrderRow) -> Order:
     """An order after a command, or a finished one from history.
 
-    Integer prices, counts and costs are rounded down, fees up (compat.md, section 1).
+    Integer prices, counts and costs are rounded down, fees up (compat.md, section 1). Orders share
+    most of what is written about them, and what is shared is written once. The fields are in the
+    order of ``Order``, because naming all of them would cost a third of a row.
     """
-    price = order.price
-    no_price = PRICE_ONE - price
     filled = order.filled_quantity
-    remaining = order.remaining_quantity
-    initial = order.initial_quantity
-    bid = direction_of(order.action, order.side) == BID
     changed = order.updated_ns != order.created_ns or filled or order.status != RESTING
     return Order(
-        order_id=format_id("order", order.order_id),
-        user_id=user_id(order.member_id),
-        client_order_id=order.client_order_id,
-        ticker=order.market_ticker,
-        side=order.side,
-        action=order.action,
-        outcome_side="yes" if bid else "no",
-        book_side="bid" if bid else "ask",
-        type="limit",
-        status=order.status,
-        yes_price=price // PRICES_PER_CENT,
-        no_price=no_price // PRICES_PER_CENT,
-        yes_price_dollars=price_dollars(price),
-        no_price_dollars=price_dollars(no_price),
-        fill_count=filled // QUANTITY_ONE,
-        fill_count_fp=count_fp(filled),
-        remaining_count=remaining // QUANTITY_ONE,
-        remaining_count_fp=count_fp(remaining),
-        initial_count=initial // QUANTITY_ONE,
-        initial_count_fp=count_fp(initial),
-        taker_fees=cents_ceil(order.taker_fees),
-        taker_fees_dollars=_dollars(order.taker_fees),
-        maker_fees=cents_ceil(order.maker_fees),
-        maker_fees_dollars=_dollars(order.maker_fees),
-        taker_fill_cost=cents_floor(order.taker_cost),
-        taker_fill_cost_dollars=_dollars(order.taker_cost),
-        maker_fill_cost=cents_floor(order.maker_cost),
-        maker_fill_cost_dollars=_dollars(order.maker_cost),
+        format_id("order", order.order_id),
+        user_id(order.member_id),
+        order.client_order_id,
+        order.market_ticker,
+        *_direction(order.side, order.action),
+        "limit",
+        order.status,
+        *_prices(order.price),
+        *_counts(filled, order.remaining_quantity, order.initial_quantity),
+        *_costs(order.taker_fees, order.maker_fees, order.taker_cost, order.maker_cost),
         queue_position=0,
         self_trade_prevention_type=order.self_trade_prevention,
         cancel_order_on_pause=order.cancel_on_pause,
@@ -89,39 +59,55 @@ def order_row(order: OrderUpdated | OrderRow) -> Order:
     )
 
 
-def _dollars(micros: int) -> str:
-    return dollars(micros) if micros else NO_DOLLARS
+@lru_cache(maxsize=16)
+def _direction(side: str, action: str) -> tuple[str, str, str, str]:
+    """From ``side`` to ``book_side``."""
+    bid = direction_of(action, side) == BID
+    return side, action, "yes" if bid else "no", "bid" if bid else "ask"
+
+
+@lru_cache(maxsize=PRICE_ONE)
+def _prices(price: int) -> tuple[int, int, str, str]:
+    """From ``yes_price`` to ``no_price_dollars``."""
+    no_price = PRICE_ONE - price
+    return (
+        price // PRICES_PER_CENT,
+        no_price // PRICES_PER_CENT,
+        price_dollars(price),
+        price_dollars(no_price),
+    )
+
+
+@lru_cache(maxsize=8192)
+def _counts(filled: int, remaining: int, initial: int) -> tuple[int, str, int, str, int, str]:
+    """From ``fill_count`` to ``initial_count_fp``."""
+    return (
+        filled // QUANTITY_ONE,
+        count_fp(filled),
+        remaining // QUANTITY_ONE,
+        count_fp(remaining),
+        initial // QUANTITY_ONE,
+        count_fp(initial),
+    )
+
+
+@lru_cache(maxsize=8192)
+def _costs(
+    taker_fees: int, maker_fees: int, taker_cost: int, maker_cost: int
+) -> tuple[int, str, int, str, int, str, int, str]:
+    """From ``taker_fees`` to ``maker_fill_cost_dollars``; most orders have none yet."""
+    return (
+        cents_ceil(taker_fees),
+        dollars(taker_fees),
+        cents_ceil(maker_fees),
+        dollars(maker_fees),
+        cents_floor(taker_cost),
+        dollars(taker_cost),
+        cents_floor(maker_cost),
+        dollars(maker_cost),
+    )
 
 
 def live_order_row(order: LiveOrder) -> Order:
     """An open order."""
     return order_row(order_updated(order))
-
-
-class OpenOrderRows:
-    """Open orders as bytes, kept until something in them changes.
-
-    Whoever polls a list of open orders finds most of them as they were. The cache is bounded; a
-    member that walks through hundreds of thousands of orders pays for building their rows.
-    """
-
-    def __init__(self) -> None:
-        self._encoder = msgspec.json.Encoder()
-        self._rows: dict[int, msgspec.Raw] = {}
-
-    def row(self, order: LiveOrder) -> Order:
-        """An open order, encoded already. Reads as an ``Order`` in answers only."""
-        row = self._rows.get(order.id)
-        if row is None:
-            if len(self._rows) >= _CACHED_ROWS:
-                self._rows.clear()
-            row = msgspec.Raw(self._encoder.encode(live_order_row(order)))
-            self._rows[order.id] = row
-        return cast(Order, row)
-
-    def observe(self, applied: Applied) -> None:
-        """Forget the orders that a record has changed; every change is an ``OrderUpdated``."""
-        if self._rows:
-            for event in applied.events:
-                if isinstance(event, OrderUpdated):
-                    self._rows.pop(event.order_id, None)

@@ -1,6 +1,6 @@
 """Order operations (rest.md, section 4)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from augury.codec.ids import format_id, parse_id
@@ -41,6 +41,7 @@ from augury.gateways.rest.bodies import (
 )
 from augury.gateways.rest.errors import ApiError, from_rejection, invalid, not_found, refusal
 from augury.gateways.rest.markets import time_range
+from augury.gateways.rest.order_cache import Question
 from augury.gateways.rest.order_rows import live_order_row, order_row
 from augury.gateways.rest.parameters import (
     CURSOR,
@@ -288,18 +289,49 @@ def _check_batch(size: int) -> None:
 # --- lists -----------------------------------------------------------------------------------
 
 
-async def get_orders(services: Services, request: Request) -> GetOrdersResponse:
+async def get_orders(services: Services, request: Request) -> bytes:
     """One's own orders, of one subaccount or of all."""
-    return await list_orders(services, request, request.value(SUBACCOUNT))
+    return await list_orders(services, request, _listed_subaccount)
+
+
+def _listed_subaccount(_: Services, request: Request) -> int | None:
+    return request.value(SUBACCOUNT)
 
 
 async def list_orders(
-    services: Services, request: Request, subaccount: int | None
-) -> GetOrdersResponse:
+    services: Services, request: Request, account_of: Callable[[Services, Request], int | None]
+) -> bytes:
+    """A page of the member's orders as bytes, found anew unless it is kept.
+
+    ``account_of`` reads from the request whose orders are wanted. A page is kept until an order
+    of the member changes. One that history may be missing something in is not kept.
+    """
+    cache = services.order_cache
+    pages = cache.pages(request.member_id)
+    question = Question(
+        request.operation_id,
+        request.query_string,
+        request.only_subaccount,
+        archive.cutoff(services.state).orders_updated_ns,
+    )
+    page = pages.get(question)
+    if page is None:
+        answer, complete = await _find_orders(
+            services, request, account_of(services, request), question.archived_ns
+        )
+        page = cache.encode(answer)
+        if complete:
+            cache.keep(request.member_id, pages, question, page)
+    return page
+
+
+async def _find_orders(
+    services: Services, request: Request, subaccount: int | None, archived_ns: int
+) -> tuple[GetOrdersResponse, bool]:
     """Open orders from memory and finished ones from history, newest first.
 
-    The open ones are read first: an order that finishes in between then appears in both, and
-    counts once, rather than in neither.
+    The open ones are read first, at once: an order that finishes in between then appears in both,
+    and counts once, rather than in neither. Also returns whether history had all that it should.
     """
     page = request.value(ORDERS_LIMIT)
     ticker = request.value(TICKER)
@@ -320,13 +352,14 @@ async def list_orders(
                 and order.created_ns >= min_ns
                 and (not max_ns or order.created_ns < max_ns)
             ):
-                found[order.id] = services.order_rows.row(order)
+                found[order.id] = services.order_cache.row(order)
                 if len(found) > page:
                     # What has finished and is older than these belongs to later pages.
                     after_id = order.id
                     break
+    complete = True
     if status != RESTING:
-        await services.catch_up()
+        complete = await services.catch_up()
         for row in await services.queries.orders(
             request.member_id,
             limit=page + 1,
@@ -338,7 +371,7 @@ async def list_orders(
             status=status,
             min_created_ns=min_ns,
             max_created_ns=max_ns,
-            min_updated_ns=archive.cutoff(services.state).orders_updated_ns,
+            min_updated_ns=archived_ns,
         ):
             found[row.order_id] = order_row(row)
     newest_first = sorted(found, reverse=True)
@@ -346,7 +379,7 @@ async def list_orders(
     if len(newest_first) > page:
         del newest_first[page:]
         cursor = services.next_cursor(request, (newest_first[-1],))
-    return GetOrdersResponse([found[order_id] for order_id in newest_first], cursor)
+    return GetOrdersResponse([found[order_id] for order_id in newest_first], cursor), complete
 
 
 # --- queue positions -------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from augury.gateways.rest.cursors import Cursors
 from augury.gateways.rest.errors import from_rejection, invalid, locked_out, rate_limited
 from augury.gateways.rest.live_markets import LiveMarkets
 from augury.gateways.rest.market_rows import MarketRows
-from augury.gateways.rest.order_rows import OpenOrderRows
+from augury.gateways.rest.order_cache import OrderCache
 from augury.gateways.rest.parameters import (
     CURSOR,
     EXCHANGE_INDEX,
@@ -102,7 +102,10 @@ class Request:
             return parameter.parse((str(self.only_subaccount),))
         if not self.query_string:
             return parameter.default
-        values = [text for text in self.query.get(parameter.name, ()) if text]
+        texts = self.query.get(parameter.name)
+        if texts is None:
+            return parameter.default
+        values = [text for text in texts if text]
         return parameter.parse(values) if values else parameter.default
 
     def read(self, body: Body[T]) -> T:
@@ -139,7 +142,7 @@ class Request:
 
 
 class Services:
-    """What handlers work with. ``market_rows`` and ``order_rows`` build and keep encoded rows."""
+    """What handlers work with. ``market_rows`` and ``order_cache`` keep what is encoded already."""
 
     def __init__(
         self,
@@ -155,8 +158,8 @@ class Services:
         self.queries = queries
         self.market_rows = market_rows
         self.live_markets = LiveMarkets(lambda: gate.state)
-        self.order_rows = OpenOrderRows()
-        gate.listen(self.order_rows.observe)
+        self.order_cache = OrderCache()
+        gate.listen(self.order_cache.observe)
         self.limiter = limiter
         self.settings = settings
         self.cursors = Cursors(settings.cursor_key)
@@ -184,15 +187,16 @@ class Services:
             raise from_rejection(rejection)
         return applied
 
-    async def catch_up(self) -> None:
+    async def catch_up(self) -> bool:
         """Wait, within bounds, until history shows everything that was applied by now.
 
-        Gives up quietly: a list that lags behind is better than none, and
+        Gives up quietly, with False: a list that lags behind is better than none, and
         ``user_data_timestamp`` says how far it is.
         """
         sequence = self.gate.state.sequence
-        if self.history.position < sequence:
-            await self.history.wait_for(sequence, self.settings.history_wait_seconds)
+        return self.history.position >= sequence or await self.history.wait_for(
+            sequence, self.settings.history_wait_seconds
+        )
 
     def charge(self, request: Request, bucket: str, cost: int) -> None:
         """Count the further cost of a batch. Raises ``ApiError`` when there is too little left."""
