@@ -26,6 +26,8 @@ PATIENCE_SECONDS: Final = 60.0
 COMPACT_AFTER: Final = 256
 """Expired minutes that a window may still carry before it is tidied up."""
 
+_FOREVER: Final = 1 << 62
+
 
 class DayStats(NamedTuple):
     """Quantity in hundredths of a contract, YES prices; 0 where 24 hours ago is not known."""
@@ -50,6 +52,8 @@ class _Window:
         "base",
         "base_minute",
         "bids",
+        "day",
+        "day_until",
         "minutes",
         "prices",
         "start",
@@ -69,6 +73,9 @@ class _Window:
         self.base: tuple[int, int, int] | None = None
         """Bid, ask and last price at the end of the newest expired minute."""
         self.base_minute = 0
+        self.day = NOTHING
+        """The figures as they were asked for last: good until this minute leaves the window."""
+        self.day_until = -_FOREVER
 
     def latest(self) -> tuple[int, int, int]:
         if len(self.minutes) > self.start:
@@ -77,6 +84,7 @@ class _Window:
 
     def put(self, minute: int, bid: int, ask: int, price: int, volume: int) -> None:
         """What the minute ends with, and what traded in it besides what was put before."""
+        self.day_until = -_FOREVER
         minutes = self.minutes
         if len(minutes) > self.start and minutes[-1] == minute:
             self.bids[-1] = bid
@@ -143,7 +151,7 @@ class MarketStats:
         Best before the first record is observed. If history was behind then, again when it has
         caught up: what was observed meanwhile stays.
         """
-        start_ts = _expired_minute(now_ns) * MINUTE_SECONDS
+        start_ts = (now_ns // NANOS_PER_MINUTE - WINDOW_MINUTES) * MINUTE_SECONDS
         self.restore(await queries.candles_since(start_ts))
 
     async def load_later(
@@ -218,11 +226,14 @@ class MarketStats:
         window = self._windows.get(market_ticker)
         if window is None:
             return NOTHING
-        window.expire(_expired_minute(now_ns))
-        if window.base is None:
-            return DayStats(window.total, 0, 0, 0)
-        bid, ask, price = window.base
-        return DayStats(window.total, price, bid, ask)
+        minute = now_ns // NANOS_PER_MINUTE - WINDOW_MINUTES
+        if minute >= window.day_until:
+            window.expire(minute)
+            bid, ask, price = window.base or (0, 0, 0)
+            window.day = DayStats(window.total, price, bid, ask)
+            start = window.start
+            window.day_until = window.minutes[start] if start < len(window.minutes) else _FOREVER
+        return window.day
 
     def _window(self, market_ticker: str) -> _Window:
         window = self._windows.get(market_ticker)
@@ -233,8 +244,3 @@ class MarketStats:
 
 def _minute(applied: Applied) -> int:
     return -(-applied.time_ns // NANOS_PER_MINUTE)
-
-
-def _expired_minute(now_ns: int) -> int:
-    """The newest minute that ended 24 hours ago or earlier."""
-    return now_ns // NANOS_PER_MINUTE - WINDOW_MINUTES

@@ -52,6 +52,8 @@ STRIKE_TYPES: Final = frozenset(
 _RESULT_KNOWN: Final = frozenset({DETERMINED, DISPUTED, AMENDED, FINALIZED})
 _CACHED_ROWS: Final = 50_000
 _SWEEP_ABOVE: Final = 2_000
+_PART: Final = tuple(f".{part:02d}" for part in range(QUANTITY_ONE))
+"""How the part of a quantity that is no whole contract is written."""
 
 
 def cents(price: int) -> Number:
@@ -81,15 +83,16 @@ def is_multivariate(market: LiveMarket) -> bool:
 class _Row:
     """A market's row as bytes, with the values of which they were made."""
 
-    __slots__ = ("described", "head", "market", "quoted", "raw")
+    __slots__ = ("described", "head", "market", "quoted", "tail")
 
-    def __init__(self, market: LiveMarket, described: object, head: str) -> None:
+    def __init__(self, market: LiveMarket, described: object, head: bytes) -> None:
         self.market = market
         self.described = described
         self.head = head
         """The encoded fields that trading does not change, without the closing brace."""
         self.quoted: object = None
-        self.raw = msgspec.Raw()
+        self.tail = b""
+        """The others, and the brace."""
 
 
 class MarketRows:
@@ -121,9 +124,24 @@ class MarketRows:
 
     def rows(self, markets: Iterable[LiveMarket], profile: str) -> list[Market]:
         """Several markets, like ``row``."""
+        rows = [msgspec.Raw(row.head + row.tail) for row in self._current(markets, profile)]
+        return cast(list[Market], rows)
+
+    def page(self, markets: Iterable[LiveMarket], profile: str, cursor: str) -> bytes:
+        """A ``GetMarketsResponse`` with these markets, encoded already."""
+        parts = [b'{"markets":[']
+        for row in self._current(markets, profile):
+            parts += (row.head, row.tail, b",")
+        if len(parts) > 1:
+            parts.pop()
+        parts += (b'],"cursor":', self._encoder.encode(cursor), b"}")
+        return b"".join(parts)
+
+    def _current(self, markets: Iterable[LiveMarket], profile: str) -> list[_Row]:
+        """The rows of the markets, brought up to date."""
         cached = self._rows.setdefault(profile, {})
         statistics, now_ns = self._statistics.of, self._now_ns()
-        found: list[msgspec.Raw] = []
+        found: list[_Row] = []
         for market in markets:
             bid = market.bids.best
             ask = market.asks.best
@@ -155,12 +173,12 @@ class MarketRows:
                 if len(cached) >= self._sweep_above.get(profile, _SWEEP_ABOVE):
                     self._sweep(profile)
                 built = self._encoder.encode(build(market, profile, self._markets()))
-                row = cached[market.id] = _Row(market, described, built[:-1].decode())
+                row = cached[market.id] = _Row(market, described, built[:-1])
             if row.quoted != quoted:
                 row.quoted = quoted
-                row.raw = msgspec.Raw((row.head + _quotes(*quoted)).encode())
-            found.append(row.raw)
-        return cast(list[Market], found)
+                row.tail = _quotes(*quoted).encode()
+            found.append(row)
+        return found
 
     def _sweep(self, profile: str) -> None:
         """Forget the rows of settled markets; all of them when the others are too many."""
@@ -195,14 +213,14 @@ def _quotes(
     day_volume, last_price, last_bid, last_ask = day
     return (
         f"{_bid(bid)}{_ask(ask)}{_last(last)}{_previous(last_bid, last_ask, last_price)}"
-        f',"yes_bid_size_fp":"{bid_quantity // QUANTITY_ONE}.{bid_quantity % QUANTITY_ONE:02d}"'
-        f',"yes_ask_size_fp":"{ask_quantity // QUANTITY_ONE}.{ask_quantity % QUANTITY_ONE:02d}"'
+        f',"yes_bid_size_fp":"{bid_quantity // QUANTITY_ONE}{_PART[bid_quantity % QUANTITY_ONE]}"'
+        f',"yes_ask_size_fp":"{ask_quantity // QUANTITY_ONE}{_PART[ask_quantity % QUANTITY_ONE]}"'
         f',"volume":{(whole := volume // QUANTITY_ONE)}'
-        f',"volume_fp":"{whole}.{volume % QUANTITY_ONE:02d}"'
+        f',"volume_fp":"{whole}{_PART[volume % QUANTITY_ONE]}"'
         f',"volume_24h":{(whole := day_volume // QUANTITY_ONE)}'
-        f',"volume_24h_fp":"{whole}.{day_volume % QUANTITY_ONE:02d}"'
+        f',"volume_24h_fp":"{whole}{_PART[day_volume % QUANTITY_ONE]}"'
         f',"open_interest":{(whole := open_interest // QUANTITY_ONE)}'
-        f',"open_interest_fp":"{whole}.{open_interest % QUANTITY_ONE:02d}"}}'
+        f',"open_interest_fp":"{whole}{_PART[open_interest % QUANTITY_ONE]}"}}'
     )
 
 

@@ -14,7 +14,6 @@ from augury.gateways.rest import archive
 from augury.gateways.rest.answers import (
     GetMarketOrderbookResponse,
     GetMarketResponse,
-    GetMarketsResponse,
     GetTradesResponse,
     Orderbook,
     OrderbookCountFp,
@@ -124,6 +123,13 @@ class _MarketFilter:
         elif families and self.status not in _FAMILY_STATUS[families[0]]:
             raise invalid(f"{families[0]} times cannot be combined with status {self.status}")
         self.statuses = STATUS_GROUPS[self.status] if self.status else None
+        self.takes_all = (
+            not families
+            and self.min_updated_ns is None
+            and not (self.status or self.event_tickers or self.series_ticker)
+            and not (self.tickers or self.mve)
+        )
+        """Nothing was asked for, so that no market has to be looked at for it."""
 
     def _check_updated(self, families: list[str]) -> None:
         if families or self.status or self.event_tickers or self.tickers or self.mve == "only":
@@ -161,6 +167,8 @@ class _MarketFilter:
     def matches(self, market: LiveMarket) -> bool:
         if market.status == FINALIZED and market.settled_ns < self.archived_ns:
             return False
+        if self.takes_all:
+            return True
         if self.statuses is not None and market.status not in self.statuses:
             return False
         if self.event_tickers and market.event.ticker not in self.event_tickers:
@@ -185,7 +193,7 @@ def _within(time_ns: int, bounds: tuple[int | None, int | None]) -> bool:
     return (lower is None or time_ns >= lower) and (upper is None or time_ns < upper)
 
 
-async def get_markets(services: Services, request: Request) -> GetMarketsResponse:
+async def get_markets(services: Services, request: Request) -> bytes:
     """Newest first; with ``min_updated_ts`` the oldest change first, to make polling simple."""
     filters = _MarketFilter(request, archive.cutoff(services.state).market_settled_ns)
     page = request.value(MARKETS_LIMIT)
@@ -193,7 +201,7 @@ async def get_markets(services: Services, request: Request) -> GetMarketsRespons
         found, cursor = _by_creation(services, request, filters, page)
     else:
         found, cursor = _by_update(services, request, filters, page)
-    return GetMarketsResponse(services.market_rows.rows(found, request.profile), cursor)
+    return services.market_rows.page(found, request.profile, cursor)
 
 
 def _by_creation(
