@@ -1,6 +1,7 @@
 """Markets, order books and public trades (rest.md, section 3)."""
 
 from collections.abc import Iterable
+from itertools import dropwhile, islice
 from typing import Any, Final
 
 from augury.codec.ids import format_id
@@ -25,7 +26,6 @@ from augury.gateways.rest.market_rows import cents, is_multivariate, price_numbe
 from augury.gateways.rest.parameters import (
     CURSOR,
     EVENT_TICKERS,
-    LATEST_NS,
     MAX_TS,
     MIN_TS,
     SERIES_TICKER,
@@ -123,13 +123,12 @@ class _MarketFilter:
         elif families and self.status not in _FAMILY_STATUS[families[0]]:
             raise invalid(f"{families[0]} times cannot be combined with status {self.status}")
         self.statuses = STATUS_GROUPS[self.status] if self.status else None
-        self.takes_all = (
-            not families
-            and self.min_updated_ns is None
-            and not (self.status or self.event_tickers or self.series_ticker)
-            and not (self.tickers or self.mve)
+        self.takes_all = not (
+            (families or self.min_updated_ns is not None or self.archived_ns)
+            or (self.status or self.event_tickers or self.series_ticker)
+            or (self.tickers or self.mve)
         )
-        """Nothing was asked for, so that no market has to be looked at for it."""
+        """Every market matches, so that none has to be looked at for it."""
 
     def _check_updated(self, families: list[str]) -> None:
         if families or self.status or self.event_tickers or self.tickers or self.mve == "only":
@@ -167,8 +166,6 @@ class _MarketFilter:
     def matches(self, market: LiveMarket) -> bool:
         if market.status == FINALIZED and market.settled_ns < self.archived_ns:
             return False
-        if self.takes_all:
-            return True
         if self.statuses is not None and market.status not in self.statuses:
             return False
         if self.event_tickers and market.event.ticker not in self.event_tickers:
@@ -208,14 +205,17 @@ def _by_creation(
     services: Services, request: Request, filters: _MarketFilter, page: int
 ) -> tuple[list[LiveMarket], str]:
     position = services.position(request, tuple[int])
-    before = LATEST_NS if position is None else position[0]
-    found: list[LiveMarket] = []
-    for market in filters.candidates(services):
-        if market.id < before and filters.matches(market):
-            if len(found) == page:
-                return found, services.next_cursor(request, (found[-1].id,))
-            found.append(market)
-    return found, ""
+    candidates = filters.candidates(services)
+    if position is not None:
+        (last,) = position
+        candidates = dropwhile(lambda market: market.id >= last, candidates)
+    if not filters.takes_all:
+        candidates = filter(filters.matches, candidates)
+    found = list(islice(candidates, page + 1))
+    if len(found) <= page:
+        return found, ""
+    found.pop()
+    return found, services.next_cursor(request, (found[-1].id,))
 
 
 def _by_update(
