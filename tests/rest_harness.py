@@ -28,6 +28,7 @@ from augury.core.prices import PRICE_LEVEL_STRUCTURES
 from augury.core.state import ANY_SUBACCOUNT, Exchange
 from augury.gateways.auth import Authenticator
 from augury.gateways.http import OneWriteProtocol
+from augury.gateways.rate_limits import RateLimiter
 from augury.gateways.rest.app import RestGateway
 from augury.gateways.settings import BASE_PATH, RestSettings
 from augury.log.memory import MemoryLog
@@ -149,7 +150,9 @@ class RestExchange:
         settings: RestSettings,
         log: Log | None = None,
         start_ns: int = START_NS,
+        limiter: RateLimiter | None = None,
     ) -> None:
+        self.limiter = limiter
         self.clock = VirtualClock(start_ns)
         self.directory = directory
         self.settings = settings
@@ -195,7 +198,9 @@ class RestExchange:
         self.gate.listen(statistics.observe)
         queries = HistoryQueries(self.history.database)
         self.gateway = RestGateway(
-            self.gate, self.history, queries, statistics, Authenticator(self.gate), self.settings
+            *(self.gate, self.history, queries, statistics, Authenticator(self.gate)),
+            self.settings,
+            limiter=self.limiter,
         )
         await self.gate.start()
         self._server = uvicorn.Server(
@@ -345,10 +350,14 @@ class RestExchange:
 
 @contextmanager
 def running(
-    directory: Path, settings: RestSettings | None = None, log: Log | None = None
+    directory: Path,
+    settings: RestSettings | None = None,
+    log: Log | None = None,
+    limiter: RateLimiter | None = None,
 ) -> Iterator[RestExchange]:
     """An exchange with everything listed. Rate limits are off unless ``settings`` says so."""
-    exchange = RestExchange(directory, settings or RestSettings(rate_limits=False), log)
+    settings = settings or RestSettings(rate_limits=False)
+    exchange = RestExchange(directory, settings, log, limiter=limiter)
     exchange.start()
     try:
         exchange.list_everything()

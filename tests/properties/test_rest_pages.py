@@ -18,8 +18,6 @@ from augury.core import commands as c
 from augury.core.prices import PRICE_LEVEL_STRUCTURES
 from augury.gateways.rest.operations import BUILT, Operation
 from augury.gateways.rest.parameters import CURSOR
-from augury.gateways.settings import RestSettings
-from augury.testing.invariants import check
 from tests.rest_harness import HOUR, RAIN, SECOND, SUN, Caller, RestExchange, running
 
 PAGINATED: Final = [one for one in BUILT if CURSOR in one.parameters]
@@ -381,23 +379,3 @@ def test_limits_at_their_edges(desk: Desk, archive: Desk, operation: Operation) 
         assert (response.status_code, response.json()["code"]) == (400, "invalid_parameters")
     default = size.schema["default"]
     assert 1 <= default <= largest
-
-
-def test_a_cursor_outlives_the_process(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    """The key of cursors is a setting, so another process reads what this one wrote."""
-    settings = RestSettings(rate_limits=False)
-    cursors = []
-    for _ in range(2):
-        with running(tmp_path_factory.mktemp("again"), settings) as exchange:
-            reader = Reader(PAGINATED[1], exchange.stranger())
-            cursors.append(reader.page(2, "")[1])
-            if len(cursors) == 2:
-                assert reader.page(2, cursors[0]) == reader.page(2, cursors[1])
-            exchange.call(_verify(exchange))
-    assert cursors[0] == cursors[1]
-
-
-async def _verify(exchange: RestExchange) -> None:
-    check(exchange.state)

@@ -7,7 +7,6 @@ from uuid import uuid4
 import pytest
 
 from augury.core import commands as c
-from augury.gateways.rest.cursors import Cursors
 from tests.rest_harness import (
     HOUR,
     RAIN,
@@ -129,12 +128,6 @@ def test_a_cursor_is_for_one_list_and_one_reader(caller: Caller, other: Caller) 
     for bad in ("x", cursor[:-1], cursor + "AA", "null", "%00"):
         answer = caller.send("GET", "/portfolio/orders", params={"cursor": bad})
         assert answer.status_code == 400
-
-
-def test_a_cursor_outlives_the_process(exchange: RestExchange) -> None:
-    """Nothing about a cursor is kept on the server but the key of its checksum."""
-    key = exchange.settings.cursor_key
-    assert Cursors(key).read("s", Cursors(key).write("s", (5,)), tuple[int]) == (5,)
 
 
 # --- filters of one's own lists --------------------------------------------------------------
