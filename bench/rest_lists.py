@@ -5,9 +5,10 @@ asked of the real server over one connection; what counts is the processor time 
 threads included, from the request to the last byte. Against it stands the bare cost of encoding the
 same JSON: the answer, decoded into plain objects, encoded again by the encoder that the server
 uses. Markets are measured at rest and, as the worst that really happens, with a trade
-and a new best price in every one of them between any two requests. The server's process measures
-both sides, in turns and after the same work, because a processor that comes from something else is
-several times as slow at first.
+and a new best price in every one of them between any two requests. Orders are measured at rest,
+where the page is kept; with a change of one of them between any two requests; and page after page,
+where nothing is kept yet. The server's process measures both sides, in turns and after the same
+work, because a processor that comes from something else is several times as slow at first.
 
 An order is the same flow of orders through the core, in a world of 10 markets and in one of 10,000.
 """
@@ -128,6 +129,13 @@ class World:
             "private_key": pair.private_pem,
         }
 
+    async def change_order(self) -> None:
+        """One of the orders on the page is another one than before."""
+        self.moves += 1
+        newest = self.gate.state.members[self.holder].open_order_ids[-1]
+        price = 100 + self.moves % 2 * 100
+        await self.submit([c.AmendOrder(self.holder, newest, price=price)])
+
     async def move_markets(self) -> None:
         """A trade and other best prices in every market that the page shows."""
         self.moves += 1
@@ -156,8 +164,8 @@ async def serve(directory: str) -> None:
     answer: object = None
     while line := await asyncio.to_thread(sys.stdin.readline):
         word, _, rest = line.strip().partition(" ")
-        if word == "move":
-            await world.move_markets()
+        if word in ("move", "amend"):
+            await (world.move_markets() if word == "move" else world.change_order())
             await server.history.wait_for(server.gate.state.sequence, 120)
         if word == "decode":
             answer = decoded(rest)
@@ -245,11 +253,11 @@ def measure(
     queries: list[str],
     *,
     signed: bool = False,
-    moving: bool = False,
+    preparation: str = "",
     goal: bool = True,
 ) -> dict[str, Any]:
-    """With ``moving``, every request and every encoding finds markets that have just moved."""
-    preparation, calls = ("move", 1) if moving else ("", 10)
+    """Before every request and every encoding the server does what ``preparation`` says."""
+    calls = 1 if preparation else 10
     answer = server.directory / "answer.json"
     costs, floors, ratios = [], [], []
     for number in range(ROUNDS + WARM_UP):
@@ -311,7 +319,7 @@ def lists() -> list[dict[str, Any]]:
                     f"GET /markets, {PAGE} rows that have all just traded",
                     "/markets",
                     [query],
-                    moving=True,
+                    preparation="move",
                 ),
                 measure(
                     server,
@@ -326,6 +334,15 @@ def lists() -> list[dict[str, Any]]:
                     "/portfolio/orders",
                     [f"{query}&status=resting"],
                     signed=True,
+                ),
+                measure(
+                    server,
+                    f"{orders}, one of which has just changed",
+                    "/portfolio/orders",
+                    [query],
+                    signed=True,
+                    preparation="amend",
+                    goal=False,
                 ),
                 measure(
                     server,
