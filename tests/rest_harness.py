@@ -27,7 +27,7 @@ from augury.core.engine import Engine
 from augury.core.prices import PRICE_LEVEL_STRUCTURES
 from augury.core.state import ANY_SUBACCOUNT, Exchange
 from augury.gateways.auth import Authenticator
-from augury.gateways.http import OneWriteProtocol
+from augury.gateways.http import Doorkeeper, OneWriteProtocol
 from augury.gateways.rate_limits import RateLimiter
 from augury.gateways.rest.app import RestGateway
 from augury.gateways.settings import BASE_PATH, RestSettings
@@ -204,7 +204,12 @@ class RestExchange:
         )
         await self.gate.start()
         self._server = uvicorn.Server(
-            uvicorn.Config(self.gateway, http=OneWriteProtocol, lifespan="off", log_level="warning")
+            uvicorn.Config(
+                self.gateway,
+                http=OneWriteProtocol.of_server(Doorkeeper(), self.gateway.answer),
+                lifespan="off",
+                log_level="warning",
+            )
         )
         with socket.create_server(("127.0.0.1", 0)) as listening:
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"

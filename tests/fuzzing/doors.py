@@ -19,7 +19,7 @@ import uvicorn
 from augury.codec.ids import format_id
 from augury.core import commands as c
 from augury.gateways.auth import AuthenticationError, Authenticator, Principal
-from augury.gateways.http import OneWriteProtocol
+from augury.gateways.http import Doorkeeper, OneWriteProtocol
 from augury.gateways.operator.app import operator_app
 from augury.gateways.operator.context import Operator, ServerFacts
 from augury.gateways.operator.operations import OPERATIONS as OPERATOR_OPERATIONS
@@ -425,10 +425,11 @@ class Pipe(asyncio.Transport):
 
 async def connect(house: House, pieces: list[bytes]) -> Pipe:
     """A connection on which the pieces arrive one after the other; returns what came back."""
+    protocol_class = OneWriteProtocol.of_server(Doorkeeper(), house.rest.answer)
     config = uvicorn.Config(
         house.front,
         interface="asgi3",
-        http=OneWriteProtocol,
+        http=protocol_class,
         ws=WebSocketProtocol,
         lifespan="off",
         log_config=None,
@@ -439,7 +440,7 @@ async def connect(house: House, pieces: list[bytes]) -> Pipe:
     config.load()
     server = uvicorn.Server(config)
     pipe = Pipe()
-    protocol = OneWriteProtocol(config=config, server_state=server.server_state, app_state={})
+    protocol = protocol_class(config=config, server_state=server.server_state, app_state={})
     pipe.protocol = protocol
     protocol.connection_made(pipe)
     for piece in pieces:

@@ -84,7 +84,8 @@ class Front:
         kind = scope["type"]
         if kind == "http":
             if not self._access_log and _is_under(scope["path"], REST_PREFIX):
-                # The trading API gives its own ids and reports its own figures: nothing to add.
+                # Most of them never come here (see gateways/direct.py). The trading API gives its
+                # own ids and reports its own figures: nothing to add.
                 await self._rest(scope, receive, send)
                 return
             await self._http(scope, receive, send)

@@ -275,7 +275,7 @@ class Server:
             self.metrics.records.listen,
         ):
             gate.listen(listener)
-        rest = RestGateway(
+        self.rest = RestGateway(
             gate,
             history,
             self.queries,
@@ -290,7 +290,7 @@ class Server:
             observe=self._observe_rest,
         )
         try:
-            self.fix.prepare(gate, self.log, authenticator, rest.limiter, self._closing)
+            self.fix.prepare(gate, self.log, authenticator, self.rest.limiter, self._closing)
         except FixStartError as error:
             raise StartError(str(error)) from None
         self.metrics.fix_sessions = self.fix.connected
@@ -320,7 +320,7 @@ class Server:
             take_snapshot=self._snapshot_now,
         )
         self.front = Front(
-            rest=rest,
+            rest=self.rest,
             websocket=self.websocket,
             operator=operator_app(operator, self.token),
             health=self.health,
@@ -377,7 +377,10 @@ class Server:
         )
         config = uvicorn.Config(
             self.front,
-            http=OneWriteProtocol.guarded_by(doorkeeper),
+            # The access log is written by the front, which sees what comes through ASGI.
+            http=OneWriteProtocol.of_server(
+                doorkeeper, None if settings.access_log else self.rest.answer
+            ),
             ws=WebSocketProtocol,
             lifespan="off",
             log_config=None,

@@ -1,4 +1,8 @@
-"""uvicorn's HTTP protocol with one difference: an ordinary answer leaves in one piece.
+"""uvicorn's HTTP protocol with two differences: the trading API has a short way, and an ordinary
+answer leaves in one piece.
+
+Requests of the trading API go straight to its gateway (see ``direct``); all others go through
+ASGI, as uvicorn does it.
 
 uvicorn writes the head of an answer and its body one after the other, and each write is a system
 call, a packet and a wake-up of the client. For the small answers of an exchange that is a good
@@ -11,18 +15,23 @@ may take to arrive, how long an answer may wait for its reader, and how many con
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import msgspec
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 
+from augury.gateways.direct import DirectRequest
+from augury.gateways.messages import Answer, Door
 from augury.gateways.profiles import CURRENT
 from augury.gateways.rest.errors import ApiError
+from augury.gateways.settings import BASE_PATH
 
 _COPY_UP_TO: Final = 65_536
 """A larger body is not worth copying: head and body then go out side by side."""
@@ -96,6 +105,8 @@ class OneWriteCycle(RequestResponseCycle):
             return None
         return head
 
+
+_DIRECT: Final = BASE_PATH.encode() + b"/"
 
 _HEAD_LIMIT: Final = 65_536
 """More bytes of request line and headers than this are nobody's honest request."""
@@ -215,20 +226,27 @@ class Doorkeeper:
 
 
 class OneWriteProtocol(HttpToolsProtocol):
-    """For ``http=`` of uvicorn's configuration, bounded by a doorkeeper; see ``guarded_by``."""
+    """For ``http=`` of uvicorn's configuration; see ``of_server``."""
 
     doorkeeper: ClassVar[Doorkeeper] = Doorkeeper()
+    trading_api: ClassVar[tuple[Door, ...]] = ()
+    """Who answers requests of the trading API; without one they go through ASGI as well."""
     _stage = 0
     _head_bytes = 0
     _begun = 0
     """Messages that began in the bytes at hand."""
     _address = ""
     _let_in = False
+    _default_headers: list[tuple[bytes, bytes]] | None = None
+    _default_lines = b""
 
     @classmethod
-    def guarded_by(cls, doorkeeper: Doorkeeper) -> "type[OneWriteProtocol]":
+    def of_server(
+        cls, doorkeeper: Doorkeeper, trading_api: Door | None = None
+    ) -> "type[OneWriteProtocol]":
         """The protocol of one server."""
-        return type(cls.__name__, (cls,), {"doorkeeper": doorkeeper})
+        doors = () if trading_api is None else (trading_api,)
+        return type(cls.__name__, (cls,), {"doorkeeper": doorkeeper, "trading_api": doors})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -241,6 +259,10 @@ class OneWriteProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.doorkeeper.forget(self)
         self._leave()
+        cycle = self._last_cycle
+        if isinstance(cycle, DirectRequest):
+            cycle.lose()
+            self.cycle = None  # type: ignore[assignment]
         super().connection_lost(exc)
 
     def _leave(self) -> None:
@@ -255,7 +277,7 @@ class OneWriteProtocol(HttpToolsProtocol):
         self.transport.get_protocol().leave = self._leave  # type: ignore[attr-defined]
 
     @property
-    def _last_cycle(self) -> RequestResponseCycle | None:
+    def _last_cycle(self) -> RequestResponseCycle | DirectRequest | None:
         """The newest request, if there was any."""
         return self.cycle
 
@@ -314,21 +336,83 @@ class OneWriteProtocol(HttpToolsProtocol):
         self.transport.write(_MALFORMED)
         self.transport.close()
 
+    # --- what the parser finds ---------------------------------------------------------------
+
     def on_message_begin(self) -> None:
         self._stage = _HEAD
         self._head_bytes = 0
         self._begun += 1
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._stage = _BODY
+        url = self.url
+        if (
+            url.startswith(_DIRECT)
+            and self.trading_api
+            and url.isascii()
+            and b"#" not in url
+            and not self.parser.should_upgrade()
+        ):
+            self._begin_direct(url)
+            return
+        # Only now uvicorn learns of the request.
+        headers = self.headers
+        super().on_message_begin()
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
         super().on_headers_complete()
+
+    def _begin_direct(self, url: bytes) -> None:
+        path, _, query = url.partition(b"?")
+        parser = self.parser
+        request = DirectRequest(
+            self,
+            parser.get_method().decode("ascii"),
+            path,
+            query,
+            self.headers,
+            parser.should_keep_alive() and parser.get_http_version() != "1.0",
+        )
+        earlier = self._last_cycle
+        self.cycle = request  # type: ignore[assignment]
+        if earlier is None or earlier.response_complete:
+            self._start(request)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((request, self.app))  # type: ignore[arg-type]
+
+    def on_body(self, body: bytes) -> None:
+        cycle = self._last_cycle
+        if isinstance(cycle, DirectRequest):
+            cycle.take(body)
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._stage = _NO_MESSAGE
-        super().on_message_complete()
+        cycle = self._last_cycle
+        if isinstance(cycle, DirectRequest):
+            cycle.end()
+        else:
+            super().on_message_complete()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+    # --- what becomes of it ------------------------------------------------------------------
+
+    def _start(self, request: DirectRequest) -> None:
+        task = self.loop.create_task(request.serve(self.trading_api[0]))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle | DirectRequest, app: Any) -> None:
+        if isinstance(cycle, DirectRequest):
+            self._start(cycle)
+            return
         # uvicorn makes its own kind. Replacing a method of the instance instead would tie it to
         # itself, and every request would leave a knot to the garbage collector.
         cycle.__class__ = OneWriteCycle
@@ -346,3 +430,43 @@ class OneWriteProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+
+    def send_answer(self, request: DirectRequest, answer: Answer) -> None:
+        """Answer the request in one piece, as far as there is still somebody to answer."""
+        request.response_complete = True
+        transport = self.transport
+        if not transport.is_closing():
+            body = answer.body
+            head = b"%b%b%bcontent-length: %d\r\n%b\r\n" % (
+                STATUS_LINE[answer.status],
+                self._lines_of_all(),
+                answer.headers,
+                len(body),
+                b"" if request.keep_alive else b"connection: close\r\n",
+            )
+            if request.method == "HEAD":
+                transport.write(head)
+            elif len(body) > _COPY_UP_TO:
+                transport.writelines((head, body))
+            else:
+                transport.write(head + body)
+            if not request.keep_alive:
+                transport.close()
+        self.on_response_complete()
+
+    def _lines_of_all(self) -> bytes:
+        """Headers that all answers have, such as the date; uvicorn renews them every second."""
+        headers = self.server_state.default_headers
+        if headers is not self._default_headers:
+            self._default_headers = headers
+            self._default_lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+        return self._default_lines
+
+    def caller(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Whose address counts for a request: the peer's, or the one that a trusted proxy names."""
+        app: Any = self.app
+        if not isinstance(app, ProxyHeadersMiddleware) or self._address not in app.trusted_hosts:
+            return self._address
+        named = b", ".join(value for name, value in headers if name == b"x-forwarded-for")
+        host, _ = app.trusted_hosts.get_trusted_client_address(named.decode("latin-1"))
+        return host or self._address

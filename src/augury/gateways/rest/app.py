@@ -1,7 +1,7 @@
-"""The REST gateway as an ASGI application.
+"""The REST gateway: from a request to its answer.
 
-Raw ASGI on purpose: between the server and a handler there is one dictionary look-up, the check
-of the signature and the count of the rate, and nothing else. Owns what all operations share:
+No framework on purpose: between the protocol and a handler there is one dictionary look-up, the
+check of the signature and the count of the rate, and nothing else. Owns what all operations share:
 paths, methods, credentials, limits, bodies, errors, request ids. It must not know what any
 operation does.
 """
@@ -11,7 +11,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from itertools import count
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -19,6 +19,14 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from augury.gateways.auth import KEY_HEADER, AuthenticationError, Authenticator, Principal
+from augury.gateways.messages import (
+    JSON,
+    Answer,
+    BodyTooLarge,
+    Disconnected,
+    Incoming,
+    header,
+)
 from augury.gateways.profiles import PROFILE_HEADER, PROFILES, profile_of_agent
 from augury.gateways.rate_limits import READ_BUCKET, TOKEN, RateLimiter, TokenLimiter
 from augury.gateways.rest.errors import ApiError, invalid, locked_out, rate_limited
@@ -45,7 +53,6 @@ logger = logging.getLogger(__name__)
 REQUEST_ID_HEADER: Final = b"x-request-id"
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _BASE: Final = BASE_PATH.encode()
-_JSON: Final = (b"content-type", b"application/json")
 
 _UNAVAILABLE: Final = {
     "storage": ("exchange_unavailable", "the exchange cannot store commands at the moment"),
@@ -58,28 +65,11 @@ _UNAVAILABLE: Final = {
 }
 
 
-class Disconnected(Exception):
-    """The client went away before its request was complete."""
-
-
-class _Answer:
-    """A finished answer, ready to be sent."""
-
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(
-        self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = (_JSON,)
-    ) -> None:
-        self.status = status
-        self.body = body
-        self.headers = headers
-
-
 class RestGateway:
     """Answers HTTP requests under ``/trade-api/v2``.
 
-    ``address_of`` names the caller of a request without credentials, for the limit per address.
-    ``observe`` is called after every answer and must neither block nor raise.
+    ``answer`` is the way in; as an ASGI application it serves whoever has no shorter way.
+    ``observe`` is called for every answer and must neither block nor raise.
     """
 
     def __init__(
@@ -134,119 +124,117 @@ class RestGateway:
             "/openapi.yaml": lambda: (document_yaml(), b"application/yaml"),
         }
         # An id is unique within and across processes, and costs next to nothing to make.
-        self._request_prefix = secrets.token_hex(6)
+        self._request_prefix = secrets.token_hex(6).encode()
         self._request_numbers = count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One HTTP request."""
-        started = time.perf_counter()
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        call = _Call(scope, headers, self._settings.profile)
-        request_id = self._request_id(headers)
+        """One HTTP request of ASGI."""
         try:
-            answer = await self._handle(call, receive)
-        except ApiError as error:
-            answer = self._refuse(error, call)
-        except Unavailable as error:
-            code, message = _UNAVAILABLE.get(error.reason, _UNAVAILABLE["storage"])
-            answer = self._refuse(ApiError(503, code, message), call)
-        except HistoryUnavailable:
-            message = "history cannot be read at the moment"
-            answer = self._refuse(ApiError(503, "exchange_unavailable", message), call)
+            answer = await self.answer(_AsgiRequest(scope, receive))
         except Disconnected:
             return
+        lines = answer.headers.split(b"\r\n")[:-1]
+        headers = [tuple(line.split(b": ", 1)) for line in lines]
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def answer(self, incoming: Incoming) -> Answer:
+        """The answer to a request, whatever is wrong with it. Raises ``Disconnected`` only."""
+        started = time.perf_counter()
+        incoming.profile = self._settings.profile
+        request_id = self._request_id(incoming.headers)
+        try:
+            answer = await self._handle(incoming)
+        except ApiError as error:
+            answer = self._refuse(error, incoming)
+        except Unavailable as error:
+            code, message = _UNAVAILABLE.get(error.reason, _UNAVAILABLE["storage"])
+            answer = self._refuse(ApiError(503, code, message), incoming)
+        except HistoryUnavailable:
+            message = "history cannot be read at the moment"
+            answer = self._refuse(ApiError(503, "exchange_unavailable", message), incoming)
+        except Disconnected:
+            raise
         except Exception:
             logger.exception(
-                "request %s failed: %s", request_id.decode("latin-1"), call.operation_id or "?"
+                "request %s failed: %s", request_id.decode("latin-1"), incoming.operation_id or "?"
             )
             message = "something went wrong on the server"
-            answer = self._refuse(ApiError(500, "internal_error", message), call)
-        await send(
-            {
-                "type": "http.response.start",
-                "status": answer.status,
-                "headers": [
-                    *answer.headers,
-                    (b"content-length", b"%d" % len(answer.body)),
-                    (REQUEST_ID_HEADER, request_id),
-                ],
-            }
-        )
-        await send({"type": "http.response.body", "body": answer.body})
+            answer = self._refuse(ApiError(500, "internal_error", message), incoming)
+        answer.headers = b"%bx-request-id: %b\r\n" % (answer.headers, request_id)
         if self._observe is not None:
-            self._observe(call.operation_id, answer.status, time.perf_counter() - started)
+            self._observe(incoming.operation_id, answer.status, time.perf_counter() - started)
+        return answer
 
-    async def _handle(self, call: "_Call", receive: Receive) -> _Answer:
-        """Everything up to the finished answer. Raises what ``__call__`` translates."""
-        scope, headers = call.scope, call.headers
+    async def _handle(self, incoming: Incoming) -> Answer:
+        """Everything up to the finished answer. Raises what ``answer`` translates."""
+        headers = incoming.headers
         wanted = headers.get(PROFILE_HEADER)
         if wanted is not None:
-            call.profile = _known_profile(wanted)
+            incoming.profile = _known_profile(wanted)
         else:
-            call.profile = profile_of_agent(headers.get(b"user-agent", b"")) or call.profile
-        raw_path: bytes = scope["raw_path"]
-        method: str = scope["method"]
-        route = self._plain_routes.get(raw_path)
+            incoming.profile = profile_of_agent(headers.get(b"user-agent", b"")) or incoming.profile
+        method = incoming.method
+        route = self._plain_routes.get(incoming.path)
         if route is None:
-            path = _relative_path(raw_path)
+            path = _relative_path(incoming.path)
             if path.endswith("/"):
-                return _redirect(raw_path[:-1], scope["query_string"])
+                return _redirect(incoming)
             route = self._router.find(path)
             if route is None:
                 return await self._document(path)
         operation = route.methods.get("GET" if method == "HEAD" else method)
         if operation is None:
-            return self._other_method(method, route.methods, call)
-        call.operation_id = operation.id
+            return self._other_method(route.methods, incoming)
+        incoming.operation_id = operation.id
 
-        principal = self._authenticate(operation, call, method, raw_path)
+        principal = self._authenticate(operation, incoming)
         if principal is not None and wanted is None and principal.profile in PROFILES:
-            call.profile = principal.profile
+            incoming.profile = principal.profile
         if operation.handler is None:
             raise ApiError(501, "not_implemented", f"{operation.id} is not implemented yet")
         request = Request(
             operation.id,
             self._parameter_names[operation.id],
             route.path_values,
-            scope["query_string"],
+            incoming.query,
             principal,
-            call.profile,
+            incoming.profile,
         )
         if operation.body is not None:
-            request.body = await self._read_body(headers, receive)
+            request.body = await self._body(incoming)
         result = await operation.handler(self._services, request)
         if result is None:
-            return _Answer(operation.status, b"", ())
+            return Answer(operation.status, b"", b"")
         body = result if isinstance(result, bytes) else self._encoder.encode(result)
-        return _Answer(operation.status, body)
+        return Answer(operation.status, body)
 
-    async def _document(self, path: str) -> _Answer:
+    async def _document(self, path: str) -> Answer:
         """A description of the API, when that is what the path names."""
         document = self._documents.get(path)
         if document is None:
             raise ApiError(404, "not_found", "there is no such path")
         # Writing one takes a part of a second, the first time; nobody else should wait for it.
         body, content_type = await asyncio.to_thread(document)
-        return _Answer(200, body, ((b"content-type", content_type),))
+        return Answer(200, body, header(b"content-type", content_type))
 
-    def _authenticate(
-        self, operation: Operation, call: "_Call", method: str, raw_path: bytes
-    ) -> Principal | None:
+    def _authenticate(self, operation: Operation, incoming: Incoming) -> Principal | None:
         """The caller, when there are credentials or must be; counts the request.
 
         Wrong credentials are refused on public operations too: whoever sends them believes to
         be known, and would wonder about the limits and the profile of a stranger. A failed
         attempt counts against the address, so that guessing is limited as well.
         """
-        if operation.scope == PUBLIC and KEY_HEADER not in call.headers:
-            self._count_address(call)
+        if operation.scope == PUBLIC and KEY_HEADER not in incoming.headers:
+            self._count_address(incoming)
             return None
         try:
             principal = self._authenticator.authenticate(
-                call.headers, method, raw_path.decode("latin-1")
+                incoming.headers, incoming.method, incoming.path.decode("latin-1")
             )
         except AuthenticationError as error:
-            self._count_address(call)
+            self._count_address(incoming)
             raise ApiError(401, error.code, error.message) from None
         if operation.scope not in principal.scopes and operation.scope != PUBLIC:
             raise ApiError(
@@ -261,68 +249,72 @@ class RestGateway:
                 raise rate_limited()
         return principal
 
-    def _count_address(self, call: "_Call") -> None:
-        client = call.scope.get("client")
-        address = ("address", client[0] if client else "")
-        if not self.limiter.take(address, "basic", READ_BUCKET):
+    def _count_address(self, incoming: Incoming) -> None:
+        if not self.limiter.take(("address", incoming.address), "basic", READ_BUCKET):
             raise rate_limited()
 
-    async def _read_body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+    async def _body(self, incoming: Incoming) -> bytes:
         """The whole body. Raises ``ApiError`` as soon as it is known to be too large."""
         limit = self._settings.body_limit_bytes
-        announced = headers.get(b"content-length", b"0")
+        announced = incoming.headers.get(b"content-length", b"0")
         if announced.isdigit() and int(announced[:20]) > limit:
             raise _too_large(limit)
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body", False):
-            if len(body) > limit:
-                raise _too_large(limit)
-            return body
-        parts = bytearray(body)
-        while message.get("more_body", False):
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Disconnected
-            parts += message.get("body", b"")
-            if len(parts) > limit:
-                raise _too_large(limit)
-        return bytes(parts)
+        try:
+            return await incoming.body(limit)
+        except BodyTooLarge:
+            raise _too_large(limit) from None
 
-    def _other_method(self, method: str, methods: dict[str, Operation], call: "_Call") -> _Answer:
+    def _other_method(self, methods: dict[str, Operation], incoming: Incoming) -> Answer:
         """A path that exists, asked in a way that does not."""
         allowed = {*methods, "OPTIONS"}
         if "GET" in methods:
             allowed.add("HEAD")
-        allow = (b"allow", ", ".join(sorted(allowed)).encode())
-        if method == "OPTIONS":
-            return _Answer(204, b"", (allow,))
+        allow = header(b"allow", ", ".join(sorted(allowed)).encode())
+        if incoming.method == "OPTIONS":
+            return Answer(204, b"", allow)
         error = ApiError(405, "method_not_allowed", "the path exists, the method does not")
-        return _Answer(405, self._encoder.encode(error.answer(call.profile)), (_JSON, allow))
+        return Answer(405, self._encoder.encode(error.answer(incoming.profile)), JSON + allow)
 
-    def _refuse(self, error: ApiError, call: "_Call") -> _Answer:
-        return _Answer(error.status, self._encoder.encode(error.answer(call.profile)))
+    def _refuse(self, error: ApiError, incoming: Incoming) -> Answer:
+        return Answer(error.status, self._encoder.encode(error.answer(incoming.profile)))
 
-    def _request_id(self, headers: dict[bytes, bytes]) -> bytes:
+    def _request_id(self, headers: Mapping[bytes, bytes]) -> bytes:
         """The id that the client chose, if it is a harmless one, or a new one."""
         given = headers.get(REQUEST_ID_HEADER)
         if given is not None and _REQUEST_ID.fullmatch(given):
             return given
-        return f"{self._request_prefix}-{next(self._request_numbers):x}".encode()
+        return b"%b-%x" % (self._request_prefix, next(self._request_numbers))
 
 
-class _Call:
-    """What is known about a request while it is handled, also when it fails."""
+class _AsgiRequest(Incoming):
+    """A request of any ASGI server."""
 
-    __slots__ = ("headers", "operation_id", "profile", "scope")
+    __slots__ = ("_receive", "_scope")
 
-    def __init__(self, scope: Scope, headers: dict[bytes, bytes], profile: str) -> None:
-        self.scope = scope
-        self.headers = headers
-        self.profile = profile
-        self.operation_id = ""
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(
+            scope["method"], scope["raw_path"], scope["query_string"], dict(scope["headers"])
+        )
+        self._scope = scope
+        self._receive = receive
+
+    @property
+    def address(self) -> str:
+        client = self._scope.get("client")
+        return client[0] if client else ""
+
+    async def body(self, limit: int) -> bytes:
+        parts = bytearray()
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            parts += message.get("body", b"")
+            if len(parts) > limit:
+                raise BodyTooLarge
+            more = message.get("more_body", False)
+        return bytes(parts)
 
 
 def _known_profile(wanted: bytes) -> str:
@@ -358,9 +350,11 @@ def _relative_path(raw_path: bytes) -> str:
     return path
 
 
-def _redirect(path: bytes, query: bytes) -> _Answer:
-    location = path + b"?" + query if query else path
-    return _Answer(301, b"", ((b"location", location),))
+def _redirect(incoming: Incoming) -> Answer:
+    location = incoming.path[:-1]
+    if incoming.query:
+        location += b"?" + incoming.query
+    return Answer(301, b"", header(b"location", location))
 
 
 def _too_large(limit: int) -> ApiError:
