@@ -4,10 +4,11 @@ It owns the numbering and the time of records, the queue in front of the log, an
 where the core is changed. It implements ``ports.exchange.ExchangeGate`` and, with a virtual clock,
 ``VirtualTime``. It must not look into commands beyond their kind, and knows no gateway.
 
-The way of a command: it is encoded and queued; whatever is queued when the last flush ends becomes
-the next batch, is numbered, stamped and appended by the log's thread; when the batch is durable its
-commands are applied in order, while the next batch is already on its way to the disk. So a flush
-is shared by all who wait, and nobody is answered before theirs.
+The way of a command: it is encoded and queued; what is queued when the last flush ends, and what
+comes in together with it, becomes the next batch, is numbered, stamped and appended by the log's
+thread; when the batch is durable its commands are applied in order. Where many wait already, the
+next batch is on its way to the disk before that. So a flush is shared by all who wait, and nobody
+is answered before theirs.
 """
 
 import asyncio
@@ -50,6 +51,12 @@ _APPLY_AT_ONCE: Final = 64
 
 _LONGEST_SLEEP_SECONDS: Final = 30.0
 """Wake up at least so often while a timer is far away: the machine's clock may have been set."""
+
+_QUIET_TURNS: Final = 2
+"""Turns of the event loop without a new command that close a batch."""
+
+_LONGEST_GATHERING: Final = 0.005
+"""Seconds that a batch may stay open for more, however slow the last flush was."""
 
 _FIRST_RETRY_SECONDS: Final = 0.1
 _LAST_RETRY_SECONDS: Final = 5.0
@@ -126,6 +133,11 @@ class Sequencer:
         self._waiting = 0
         self._flushing: list[_Entry] = []
         self._pump_scheduled = False
+        self._gathered = 0
+        self._quiet_turns = 0
+        self._gather_until = 0.0
+        self._flush_began = 0.0
+        self._last_flush_seconds = 0.0
         self._apply_scheduled = False
         self._last_sequence = engine.state.sequence
         self._last_time_ns = engine.state.time_ns
@@ -259,20 +271,48 @@ class Sequencer:
         (self._urgent if urgent else self._queue).append(entry)
         self._waiting += len(entry.commands)
         if not (self._flushing or self._pump_scheduled):
-            # Not at once: what arrives in the same turn of the loop shares the flush.
-            self._pump_scheduled = True
-            self._loop.call_soon(self._pump)
+            self._gather()
+
+    def _gather(self) -> None:
+        """Flush soon, but not before the commands that come in together are all there.
+
+        Under load every answer brings its caller's next command. If the first of them was flushed
+        at once it would go alone, all others would wait for it, and a flush costs as much for one
+        as for thirty. So a batch stays open while the turns of the loop add to it, but no longer
+        than a flush takes. Who comes alone waits for a few turns of an idle loop.
+        """
+        self._pump_scheduled = True
+        self._gathered = 0
+        self._quiet_turns = 0
+        self._gather_until = self._loop.time() + min(self._last_flush_seconds, _LONGEST_GATHERING)
+        self._loop.call_soon(self._pump_unless_more_come)
+
+    def _pump_unless_more_come(self) -> None:
+        if self._waiting > self._gathered:
+            self._gathered = self._waiting
+            self._quiet_turns = 0
+        else:
+            self._quiet_turns += 1
+        if (
+            self._quiet_turns == _QUIET_TURNS
+            or self._waiting >= self._batch_limit
+            or self._flushing
+            or self._loop.time() >= self._gather_until
+        ):
+            self._pump()
+        else:
+            self._loop.call_soon(self._pump_unless_more_come)
 
     def _pump(self) -> None:
         """Send the next batch to the log, if there is one and the way is free."""
         self._pump_scheduled = False
         if self._flushing or self._storage_failed or len(self._durable) >= self._batch_limit:
             return
-        batch = self._gather()
+        batch = self._take_batch()
         if batch:
             self._flush(batch)
 
-    def _gather(self) -> list[_Entry]:
+    def _take_batch(self) -> list[_Entry]:
         """Take the next batch from the queues: urgent entries first, each entry whole.
 
         Urgent ones leave a quarter of the batch to the others, so that a flood of cancels slows
@@ -308,11 +348,13 @@ class Sequencer:
                 sequence += 1
                 records.append(Record(sequence, time_ns, SCHEMA_VERSION, RULES_VERSION, payload))
         self._flushing = batch
+        self._flush_began = self._loop.time()
         self._appender.append(records, self._flushed)
 
     def _flushed(self, failure: BaseException | None, seconds: float) -> None:
         batch = self._flushing
         self._flushing = []
+        self._last_flush_seconds = self._loop.time() - self._flush_began
         if failure is not None:
             if isinstance(failure, LogUnavailable):
                 self._fail_storage(batch, failure)
@@ -325,16 +367,21 @@ class Sequencer:
         if isinstance(self._clock, VirtualClock):
             # Only now: a clock that moved for a record that is not there would be a change.
             self._clock.move_to(max(last.time_ns, self._clock.now_ns()))
+        records = self._last_sequence - batch[0].sequence + 1
         self.flushes += 1
-        self.flushed_records += self._last_sequence - batch[0].sequence + 1
+        self.flushed_records += records
         self.flush_seconds += seconds
         if self._storage_failed:
             self._storage_failed = False
             self._retry_seconds = _FIRST_RETRY_SECONDS
             logger.warning("the log accepts records again; the exchange goes on")
         self._durable.extend(batch)
-        # The disk first: the next batch is on its way while this one is applied.
-        self._pump()
+        if self._waiting >= records:
+            # The disk first: the next batch is on its way while this one is applied.
+            self._pump()
+        elif self._waiting and not self._pump_scheduled:
+            # Most of those who have something to say are about to be answered.
+            self._gather()
         if not self._apply_scheduled:
             self._apply()
 
@@ -370,7 +417,8 @@ class Sequencer:
             self._loop.call_soon(self._apply)
         if not self._flushing:
             # Either the queue was held back while this lagged behind, or there is nothing to do.
-            self._pump()
+            if not self._pump_scheduled:
+                self._pump()
             if not durable:
                 self._note_drained()
         if not durable:

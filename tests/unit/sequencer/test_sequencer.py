@@ -17,7 +17,7 @@ from augury.core.snapshot import state_hash
 from augury.log.memory import MemoryLog
 from augury.ports.clock import Clock
 from augury.ports.exchange import Unavailable
-from augury.ports.log import LogUnavailable, Record
+from augury.ports.log import Log, LogUnavailable, Record
 from augury.sequencer import Sequencer
 from augury.sequencer.clocks import RealClock, VirtualClock
 from augury.sequencer.recovery import recover
@@ -121,6 +121,107 @@ async def test_commands_that_arrive_together_share_a_flush(log: HeldLog) -> None
         answers = await asyncio.gather(first, *others)
         assert [answer.sequence for answer in answers] == list(range(1, 42))
         assert [len(batch) for batch in log.batches] == [1, 40]
+
+
+class Disk:
+    """In place of the log's thread: a flush ends when the test says so and takes a millisecond."""
+
+    def __init__(self, log: Log, loop: asyncio.AbstractEventLoop) -> None:
+        self.log = log
+        self.now = 0.0
+        self.sizes: list[int] = []
+        self.under_way: Callable[[BaseException | None, float], None] | None = None
+        # Time passes only here, so that no busy machine can close a batch early.
+        loop.time = lambda: self.now  # type: ignore[method-assign]
+
+    def append(
+        self, records: Sequence[Record], finished: Callable[[BaseException | None, float], None]
+    ) -> None:
+        assert self.under_way is None
+        self.log.append(records)
+        self.sizes.append(len(records))
+        self.under_way = finished
+
+    async def flush(self) -> None:
+        """The flush under way ends; then the loop turns until nobody has anything to do."""
+        assert self.under_way is not None
+        finished, self.under_way = self.under_way, None
+        self.now += 0.001
+        finished(None, 0.001)
+        await turns(10)
+
+    def close(self) -> None:
+        self.log.close()
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def with_disk(log: MemoryLog) -> tuple[Sequencer, Disk]:
+    disks: list[Disk] = []
+
+    def make(log: Log, loop: asyncio.AbstractEventLoop) -> Any:
+        disks.append(Disk(log, loop))
+        return disks[0]
+
+    exchange = Sequencer(Engine(), log, VirtualClock(START_NS), appender=make)
+    await exchange.start()
+    return exchange, disks[0]
+
+
+async def test_callers_who_come_back_after_their_answers_share_the_next_flush() -> None:
+    """One is out of step with nineteen. Flushed at once, it would stay so for ever."""
+    exchange, disk = await with_disk(MemoryLog())
+
+    async def caller(name: str) -> None:
+        for number in range(3):
+            await exchange.submit(c.CreateMember(f"{name}{number}@example.com"))
+
+    callers = [asyncio.ensure_future(caller("first"))]
+    await turns(10)
+    callers += [asyncio.ensure_future(caller(f"m{n}-")) for n in range(19)]
+    await turns(10)
+    for _ in range(4):
+        await disk.flush()
+    await asyncio.gather(*callers)
+    assert disk.sizes == [1, 19, 20, 20]
+    await exchange.stop()
+
+
+async def test_who_comes_alone_does_not_wait_for_others() -> None:
+    exchange, disk = await with_disk(MemoryLog())
+    for number in range(3):
+        alone = asyncio.ensure_future(exchange.submit(c.CreateMember(f"m{number}@example.com")))
+        await turns(5)
+        assert len(disk.sizes) == number + 1
+        await disk.flush()
+        await alone
+    await exchange.stop()
+
+
+async def test_a_stream_of_commands_does_not_keep_a_batch_open() -> None:
+    """Longer than the last flush took."""
+    exchange, disk = await with_disk(MemoryLog())
+    first = asyncio.ensure_future(exchange.submit(c.CreateMember("first@example.com")))
+    await turns(5)
+    await disk.flush()
+    await first
+    waiting = []
+    for number in range(20):
+        waiting.append(
+            asyncio.ensure_future(exchange.submit(c.CreateMember(f"m{number}@example.com")))
+        )
+        disk.now += 0.0003
+        await turns(1)
+    assert len(disk.sizes) == 2
+    assert 3 <= disk.sizes[1] <= 6
+    await disk.flush()
+    await disk.flush()
+    await asyncio.gather(*waiting)
+    assert sum(disk.sizes) == 21
+    await exchange.stop()
 
 
 async def test_a_batch_has_a_limit(log: HeldLog) -> None:
