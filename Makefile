@@ -106,8 +106,9 @@ test: setup-dev test-programs  ## Run every test.
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 sim: SECONDS ?= 60
+sim: WORKERS = 1
 sim: setup-dev  ## Simulate the exchange with faults: SECONDS=n of fresh seeds, or SEED=n KEEP=... again.
-	$(PY) -m augury.testing.simulation --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep $(KEEP)) $(if $(RECORD),--record) $(ARGS)
+	$(PY) -m augury.testing.simulation --seconds $(SECONDS) --workers $(WORKERS) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep $(KEEP)) $(if $(RECORD),--record) $(ARGS)
 	$(if $(RECORD),@$(PY) -m scripts.guarantees)
 
 fuzz-api: TIMES ?= 20

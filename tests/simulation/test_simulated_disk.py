@@ -44,11 +44,11 @@ def killed_in_its_last_flush(disk: Disk) -> None:
     """Two records; the flush of the second fails, and then the process dies."""
     log = SqliteLog(disk.root / "log.sqlite")
     log.append([record(1)])
-    disk.faults.append(Fault(SYNC, "log.sqlite-wal", 1.0, 1.0))
+    disk.fail(Fault(SYNC, "log.sqlite-wal", 1.0, 1.0))
     with pytest.raises(LogUnavailable) as refused:
         log.append([record(2)])
     assert refused.value.in_doubt
-    disk.faults.clear()
+    disk.repair()
     killed(disk, log)
 
 
@@ -66,10 +66,10 @@ def test_what_a_start_has_found_survives_a_loss_of_power(disk: Disk) -> None:
 def test_after_the_next_success_a_failed_flush_never_comes_back(disk: Disk) -> None:
     log = SqliteLog(disk.root / "log.sqlite")
     log.append([record(1)])
-    disk.faults.append(Fault(SYNC, "log.sqlite-wal", 1.0, 1.0))
+    disk.fail(Fault(SYNC, "log.sqlite-wal", 1.0, 1.0))
     with pytest.raises(LogUnavailable):
         log.append([record(2)])
-    disk.faults.clear()
+    disk.repair()
     log.append([Record(2, 9, 1, 1, b"another")])
     killed(disk, log)
     disk.lose_power()
@@ -81,11 +81,11 @@ def test_after_the_next_success_a_failed_flush_never_comes_back(disk: Disk) -> N
 def test_a_batch_that_could_not_be_written_is_not_in_doubt(disk: Disk, kind: str) -> None:
     log = SqliteLog(disk.root / "log.sqlite")
     log.append([record(1)])
-    disk.faults.append(Fault(kind, "log.sqlite", 1.0, 1.0))
+    disk.fail(Fault(kind, "log.sqlite", 1.0, 1.0))
     with pytest.raises(LogUnavailable) as refused:
         log.append([record(2)])
     assert not refused.value.in_doubt
-    disk.faults.clear()
+    disk.repair()
     killed(disk, log)
     with closing(SqliteLog(disk.root / "log.sqlite")) as again:
         assert again.last_sequence == 1

@@ -329,4 +329,5 @@ def is_grid(bands: list[list[int]]) -> bool:
         if start != reached or end <= start or step <= 0 or (end - start) % step:
             return False
         reached = end
-    return reached == DOLLAR and all(on_grid(bands, DOLLAR - p) for p in prices_of(bands))
+    prices = prices_of(bands)
+    return reached == DOLLAR and prices == [DOLLAR - price for price in reversed(prices)]

@@ -14,14 +14,10 @@ from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
-    String,
-    column,
     create_engine,
     event,
     inspect,
     make_url,
-    select,
-    table,
 )
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,7 +25,7 @@ from sqlalchemy.pool import NullPool, PoolProxiedConnection
 
 from augury.projections.ledger import VIEW_NAME, view_statements
 from augury.projections.migrations import HEAD, KNOWN
-from augury.projections.tables import metadata, position
+from augury.projections.tables import metadata
 
 log = logging.getLogger(__name__)
 
@@ -186,34 +182,42 @@ class HistoryDatabase:
             # What a removed file left beside itself must not be taken for its continuation.
             self._remove_file()
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self._is_usable():
+        is_new = self._complete()
+        if is_new is None:
             self._drop()
-        with self._engine.begin() as connection:
-            is_new = _revision(connection) != HEAD
-            if is_new:
-                _upgrade(connection)
-            for statement in view_statements(connection.dialect):
-                connection.exec_driver_sql(statement)
+            is_new = self._complete()
         file = self._identify()
         if is_new or file != self._file:
             self._file = file
             # Only now: a reader that connects again must find the tables.
             self.generation += 1
 
-    def _is_usable(self) -> bool:
-        """Whether what is there is nothing, or tables that this version can use or migrate."""
+    def _complete(self) -> bool | None:
+        """Add what is missing to what is there. Whether that changed the tables; None, and nothing
+        is changed, when this version cannot go on with what is there.
+        """
         with self._engine.begin() as connection:
             names = set(inspect(connection).get_table_names())
-            ours = names & set(metadata.tables)
-            revision = _revision(connection)
-            if revision == HEAD:
-                missing = set(metadata.tables) - names
-                if not missing and _has_position(connection):
-                    return True
-                log.warning("history is incomplete", extra={"missing": sorted(missing)})
-                return False
-            if revision in KNOWN or (revision is None and not ours):
+            revision = _revision(connection, names)
+            if not self._is_usable(connection, names, revision):
+                return None
+            if revision != HEAD:
+                _upgrade(connection)
+            for statement in view_statements(connection.dialect):
+                connection.exec_driver_sql(statement)
+        return revision != HEAD
+
+    def _is_usable(self, connection: Connection, names: set[str], revision: str | None) -> bool:
+        """Whether what is there is nothing, or tables that this version can use or migrate."""
+        ours = names & set(metadata.tables)
+        if revision == HEAD:
+            missing = set(metadata.tables) - names
+            if not missing and _has_position(connection):
                 return True
+            log.warning("history is incomplete", extra={"missing": sorted(missing)})
+            return False
+        if revision in KNOWN or (revision is None and not ours):
+            return True
         if self.path is None:
             # It may belong to another application, or to a newer node that is using it.
             raise HistoryUnavailable(f"foreign tables at revision {revision}: {sorted(ours)}")
@@ -262,15 +266,16 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(VERSION_TABLE):
+def _revision(connection: Connection, names: set[str]) -> str | None:
+    if VERSION_TABLE not in names:
         return None
-    revision = select(column("version_num", String)).select_from(table(VERSION_TABLE))
-    return connection.execute(revision).scalar()
+    statement = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - a name of our own
+    revision: str | None = connection.exec_driver_sql(statement).scalar()
+    return revision
 
 
 def _has_position(connection: Connection) -> bool:
-    return connection.execute(select(position.c.sequence)).first() is not None
+    return connection.exec_driver_sql("SELECT sequence FROM position").first() is not None
 
 
 def _upgrade(connection: Connection) -> None:

@@ -62,6 +62,7 @@ class History:
         queue_limit: int = QUEUE_LIMIT,
         batch_limit: int = BATCH_LIMIT,
         linger_seconds: float = LINGER_SECONDS,
+        check_seconds: float = CHECK_SECONDS,
     ) -> None:
         self.database = HistoryDatabase(url)
         self._writer = HistoryWriter(self.database)
@@ -69,6 +70,7 @@ class History:
         self._queue_limit = queue_limit
         self._batch_limit = batch_limit
         self._linger_seconds = linger_seconds
+        self._check_seconds = check_seconds
 
         self._queue: deque[Applied] = deque()
         self._pending: list[Applied] = []
@@ -267,7 +269,7 @@ class History:
         self._wake.clear()
         self._sleeping = True
         if not self._queue and not self._stopping:
-            self._wake.wait(CHECK_SECONDS)
+            self._wake.wait(self._check_seconds)
         self._sleeping = False
         if 0 < len(self._queue) < self._batch_limit:
             self._urgent.wait(self._linger_seconds)

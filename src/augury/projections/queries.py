@@ -10,7 +10,7 @@ A reader that must see what it wrote awaits ``History.wait_for`` first. Everythi
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -78,10 +78,15 @@ Condition = ColumnElement[bool]
 class HistoryQueries:
     """Typed reads of a history database. Belongs to the event loop's thread."""
 
+    _compiled: "ClassVar[dict[tuple[str, str], dict[tuple[Any, ...], Prepared]]]" = {}
+    """Statements by kind of database and shape. Compiling one takes longer than most take to run,
+    so all who read one kind of database share them."""
+
     def __init__(self, database: HistoryDatabase) -> None:
         self._reader = HistoryReader(database)
         self._dialect = database.engine.dialect
-        self._prepared: dict[tuple[Any, ...], Prepared] = {}
+        kind = (self._dialect.name, self._dialect.paramstyle)
+        self._prepared = self._compiled.setdefault(kind, {})
 
     def close(self) -> None:
         """Wait for reads that are under way, then disconnect."""
@@ -267,13 +272,7 @@ class HistoryQueries:
 
         Reads everything: for checks and reports, not for pages.
         """
-        c = ledger_entries.c
-        statement = (
-            select(c.account, func.cast(func.sum(c.amount), BigInteger))
-            .group_by(c.account)
-            .order_by(c.account)
-        )
-        prepared = self._prepare(("ledger_totals",), lambda: statement)
+        prepared = self._prepare(("ledger_totals",), _ledger_totals)
         rows = await self._read(prepared, {}, long=True)
         return {account: int(total) for account, total in rows}
 
@@ -310,30 +309,14 @@ class HistoryQueries:
     async def _candles_after(
         self, table: Table, market_ticker: str, after_ts: int, end_ts: int
     ) -> list[CandleRow]:
-        c = table.c
-        statement = (
-            select(table)
-            .where(c.market_ticker == bindparam("market_ticker"))
-            .where(c.end_ts > bindparam("after_ts"))
-            .where(c.end_ts <= bindparam("end_ts"))
-            .order_by(c.end_ts)
-        )
-        prepared = self._prepare((table.name,), lambda: statement)
+        prepared = self._prepare((table.name,), lambda: _candles_after(table))
         values = {"market_ticker": market_ticker, "after_ts": after_ts, "end_ts": end_ts}
         rows = await self._read(prepared, values, long=True)
         return [CandleRow(*row) for row in rows]
 
     async def candle_before(self, market_ticker: str, start_ts: int) -> CandleRow | None:
         """The newest minute with a change that ended before ``start_ts``."""
-        c = t.candles.c
-        statement = (
-            select(t.candles)
-            .where(c.market_ticker == bindparam("market_ticker"))
-            .where(c.end_ts < bindparam("start_ts"))
-            .order_by(desc(c.end_ts))
-            .limit(1)
-        )
-        prepared = self._prepare(("candle_before",), lambda: statement)
+        prepared = self._prepare(("candle_before",), _candle_before)
         values = {"market_ticker": market_ticker, "start_ts": start_ts}
         rows = await self._read(prepared, values)
         return CandleRow(*rows[0]) if rows else None
@@ -343,37 +326,7 @@ class HistoryQueries:
 
         Ordered by market and time. Without markets that were settled by then.
         """
-        c, older = t.candles.c, t.candles.alias("older").c
-        newest_older = (
-            select(func.max(older.end_ts))
-            .where(older.market_ticker == t.markets.c.market_ticker)
-            .where(older.end_ts <= bindparam("start_ts"))
-            .scalar_subquery()
-        )
-        # The last thing that happens to a market, unless it vanishes and is listed again.
-        last, known = t.lifecycle.alias("last").c, t.lifecycle.alias("known").c
-        newest_known = (
-            select(func.max(known.lifecycle_id))
-            .where(known.market_ticker == t.markets.c.market_ticker)
-            .correlate(t.markets)
-            .scalar_subquery()
-        )
-        is_over = (
-            select(last.lifecycle_id)
-            .where(last.lifecycle_id == newest_known)
-            .where(last.kind == "settled")
-            .where(last.time_ns <= bindparam("start_ns"))
-            .exists()
-        )
-        statement = (
-            select(t.candles)
-            # By way of the markets, so that each market's candles are found by their key.
-            .join_from(t.markets, t.candles, c.market_ticker == t.markets.c.market_ticker)
-            .where(~is_over)
-            .where(c.end_ts >= func.coalesce(newest_older, 0))
-            .order_by(c.market_ticker, c.end_ts)
-        )
-        prepared = self._prepare(("candles_since",), lambda: statement)
+        prepared = self._prepare(("candles_since",), _candles_since)
         values = {"start_ts": start_ts, "start_ns": start_ts * NANOS_PER_SECOND}
         rows = await self._read(prepared, values, long=True)
         return [CandleRow(*row) for row in rows]
@@ -500,6 +453,71 @@ class HistoryQueries:
         self, prepared: Prepared, values: dict[str, Any], *, long: bool = False
     ) -> list[tuple[Any, ...]]:
         return await self._reader.read(prepared.sql, prepared.parameters(**values), long=long)
+
+
+def _ledger_totals() -> ClauseElement:
+    c = ledger_entries.c
+    return (
+        select(c.account, func.cast(func.sum(c.amount), BigInteger))
+        .group_by(c.account)
+        .order_by(c.account)
+    )
+
+
+def _candles_after(table: Table) -> ClauseElement:
+    c = table.c
+    return (
+        select(table)
+        .where(c.market_ticker == bindparam("market_ticker"))
+        .where(c.end_ts > bindparam("after_ts"))
+        .where(c.end_ts <= bindparam("end_ts"))
+        .order_by(c.end_ts)
+    )
+
+
+def _candle_before() -> ClauseElement:
+    c = t.candles.c
+    return (
+        select(t.candles)
+        .where(c.market_ticker == bindparam("market_ticker"))
+        .where(c.end_ts < bindparam("start_ts"))
+        .order_by(desc(c.end_ts))
+        .limit(1)
+    )
+
+
+def _candles_since() -> ClauseElement:
+    """The newest candle by ``start_ts`` and all later ones, of markets not over at ``start_ns``."""
+    c, older = t.candles.c, t.candles.alias("older").c
+    newest_older = (
+        select(func.max(older.end_ts))
+        .where(older.market_ticker == t.markets.c.market_ticker)
+        .where(older.end_ts <= bindparam("start_ts"))
+        .scalar_subquery()
+    )
+    # The last thing that happens to a market, unless it vanishes and is listed again.
+    last, known = t.lifecycle.alias("last").c, t.lifecycle.alias("known").c
+    newest_known = (
+        select(func.max(known.lifecycle_id))
+        .where(known.market_ticker == t.markets.c.market_ticker)
+        .correlate(t.markets)
+        .scalar_subquery()
+    )
+    is_over = (
+        select(last.lifecycle_id)
+        .where(last.lifecycle_id == newest_known)
+        .where(last.kind == "settled")
+        .where(last.time_ns <= bindparam("start_ns"))
+        .exists()
+    )
+    return (
+        select(t.candles)
+        # By way of the markets, so that each market's candles are found by their key.
+        .join_from(t.markets, t.candles, c.market_ticker == t.markets.c.market_ticker)
+        .where(~is_over)
+        .where(c.end_ts >= func.coalesce(newest_older, 0))
+        .order_by(c.market_ticker, c.end_ts)
+    )
 
 
 class _Filters:

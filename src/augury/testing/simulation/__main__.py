@@ -4,10 +4,13 @@
 --seed 7 --keep 3,17-20  only these of its actions
 --seconds 120            fresh seeds for so long
 --seeds 1000             so many fresh seeds
+--workers 2              in so many processes, each on a core of its own
 """
 
 import argparse
+import itertools
 import json
+import multiprocessing
 import os
 import platform
 import random
@@ -17,10 +20,11 @@ import traceback
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from augury.testing.simulation import sqlite_vfs
 from augury.testing.simulation.figures import Figures
+from augury.testing.simulation.loop import on_one_core
 from augury.testing.simulation.plan import Action, draw, named, only
 from augury.testing.simulation.shrink import Failure, shrink
 from augury.testing.simulation.world import simulate
@@ -49,6 +53,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="fresh seeds for so long")
     parser.add_argument("--seeds", type=int, default=0, help="so many fresh seeds instead")
     parser.add_argument("--first", type=int, help="the first of the fresh seeds")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the seeds")
     parser.add_argument("--shrink", type=float, default=120.0, help="seconds to shrink a failure")
     parser.add_argument("--record", action="store_true", help=f"write the figures to {RESULTS}")
     parser.add_argument("--results", type=Path, help="write them to this file instead")
@@ -72,34 +77,50 @@ def _one(given: argparse.Namespace) -> int:
 def _many(given: argparse.Namespace) -> int:
     first = random.randrange(1, 2**31) if given.first is None else given.first
     began = time.monotonic()
-    total = Figures()
-    count = 0
-    failed: list[int] = []
-    for seed in _fresh(first, given.seeds):
-        if not given.seeds and time.monotonic() - began >= given.seconds:
-            break
-        plan = draw(seed)
-        count += 1
-        try:
-            total.add(simulate(seed, plan))
-        except Exception as error:
-            failed.append(seed)
-            print(*_report(seed, plan, Failure.of(error), given.shrink), flush=True)
+    if given.workers == 1:
+        shares = [_share(given, first, 0)]
+    else:
+        with multiprocessing.get_context("spawn").Pool(given.workers) as pool:
+            arguments = [(given, first, number) for number in range(given.workers)]
+            shares = pool.starmap(_share, arguments, chunksize=1)
     seconds = time.monotonic() - began
-    print(f"{count} seeds from {first}, {len(failed)} failed, {seconds:.0f} s")
+    count = sum(share.seeds for share in shares)
+    failed = sum(share.failed for share in shares)
+    total = Figures()
+    for share in shares:
+        total.add(share.figures)
+    print(f"{count} seeds from {first}, {failed} failed, {seconds:.0f} s")
     for line in lines(total):
         print(f"  {line}")
     results = given.results or (RESULTS if given.record else None)
     if results is not None:
-        write_results(results, count, len(failed), seconds, total)
+        write_results(results, count, failed, seconds, total)
     return 1 if failed else 0
 
 
-def _fresh(first: int, count: int) -> Iterator[int]:
-    seed = first
-    while not count or seed < first + count:
-        yield seed
-        seed += 1
+class _Share(NamedTuple):
+    seeds: int
+    failed: int
+    figures: Figures
+
+
+def _share(given: argparse.Namespace, first: int, number: int) -> _Share:
+    """The seeds of worker ``number``: from the first one on every so many-th."""
+    deadline = time.monotonic() + given.seconds
+    total = Figures()
+    count = failed = 0
+    with on_one_core(number if given.workers > 1 else os.getpid()):
+        for seed in itertools.count(first + number, given.workers):
+            if seed >= first + given.seeds if given.seeds else time.monotonic() >= deadline:
+                break
+            plan = draw(seed)
+            count += 1
+            try:
+                total.add(simulate(seed, plan))
+            except Exception as error:
+                failed += 1
+                print(*_report(seed, plan, Failure.of(error), given.shrink), flush=True)
+    return _Share(count, failed, total)
 
 
 def _report(

@@ -68,11 +68,12 @@ class Disk:
         self.chance = chance
         self.now = 0.0
         self.operations = 0
-        self.frozen = False
-        """After a crash nothing changes any more, until ``thaw``."""
+        self.reads_can_fail: Callable[[bool], None] = lambda can_fail: None
+        """Told whether ``about_to`` has anything to say to a read; most of the time it has not."""
+        self._frozen = False
         self.slow: Callable[[str, str], None] = lambda kind, name: None
         """Called before each operation that changes something; may let others run meanwhile."""
-        self.faults: list[Fault] = []
+        self._faults: list[Fault] = []
         self.injected: dict[str, int] = {}
         """Failures that were really reported, by kind."""
         self.crash_at = 0
@@ -84,6 +85,30 @@ class Disk:
         self._heads: list[bytes] = []
         self._flushed_inodes: set[int] = set()
         self._flushed_names: set[str] = set()
+
+    @property
+    def frozen(self) -> bool:
+        """After a crash nothing changes any more, until ``thaw``."""
+        return self._frozen
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What fails; those whose time has passed may still be among them."""
+        return tuple(self._faults)
+
+    def fail(self, *faults: Fault) -> None:
+        """From now on ``faults`` occur as well."""
+        self._faults = [fault for fault in self._faults if fault.until > self.now]
+        self._faults += faults
+        self._tell_reads()
+
+    def repair(self) -> None:
+        """Nothing fails any more."""
+        self._faults.clear()
+        self._tell_reads()
+
+    def _tell_reads(self) -> None:
+        self.reads_can_fail(self._frozen or any(fault.kind == READ for fault in self._faults))
 
     # --- what running code does --------------------------------------------------------------
 
@@ -106,16 +131,16 @@ class Disk:
 
         Reaching the operation at which a crash was planned freezes the disk.
         """
-        if kind in CHANGES and not self.frozen:
+        if kind in CHANGES and not self._frozen:
             self.slow(kind, name)
-        if self.frozen:
+        if self._frozen:
             return errno.EIO
         if kind in CHANGES:
             self.operations += 1
             if self.operations == self.crash_at:
-                self.frozen = True
+                self.freeze()
                 return errno.EIO
-        for fault in self.faults:
+        for fault in self._faults:
             if (
                 (fault.kind == kind or (fault.kind == "full" and kind in (CREATE, WRITE)))
                 and name.startswith(fault.area)
@@ -233,11 +258,13 @@ class Disk:
         return sum(len(file.waiting) for file in self._files.values())
 
     def freeze(self) -> None:
-        self.frozen = True
+        self._frozen = True
+        self._tell_reads()
 
     def thaw(self) -> None:
         """The process may start again. Everybody who used the files must have let go of them."""
-        self.frozen = False
+        self._frozen = False
+        self._tell_reads()
         self.crash_at = 0
         # Memory that the processes shared does not outlive them.
         for path in self.root.glob("*-shm"):

@@ -75,8 +75,7 @@ class Happenings(Lives):
         kind = chance.choice((SYNC, SYNC, "write", "full", "read", "truncate"))
         area = chance.choice(("log.sqlite", "log.sqlite", "history", "snapshot", ""))
         until = self.loop.time() + chance.choice((0.01, 0.3, 3.0, 20.0))
-        self.disk.faults = [fault for fault in self.disk.faults if fault.until > self.loop.time()]
-        self.disk.faults.append(Fault(kind, area, until, chance.choice((0.3, 1.0))))
+        self.disk.fail(Fault(kind, area, until, chance.choice((0.3, 1.0))))
 
     def _kill(self, chance: Random, name: str) -> None:
         """The process is killed: now, or in the middle of some write to come."""
@@ -105,10 +104,11 @@ class Happenings(Lives):
     def _chain(self, chance: Random, name: str) -> None:
         """One misfortune after another: a flush fails, the process dies, and then the machine."""
         self.disk.crash_at = 0
-        self.disk.faults = [Fault(SYNC, "log.sqlite-wal", self.loop.time() + 1.0, 1.0)]
+        self.disk.repair()
+        self.disk.fail(Fault(SYNC, "log.sqlite-wal", self.loop.time() + 1.0, 1.0))
         self._members(chance, f"{name}a")
         self._run(30)
-        self.disk.faults.clear()
+        self.disk.repair()
         self._kill_now()
         self._start()
         self._members(chance, f"{name}b")
@@ -120,7 +120,7 @@ class Happenings(Lives):
         """A graceful stop, after which the power may fail all the same."""
         node = self.node
         assert node is not None
-        self.disk.faults.clear()
+        self.disk.repair()
         self._until(lambda: not node.gate.storage_failed, "the log can be written")
         if self.node is not node:
             return
@@ -147,7 +147,7 @@ class Happenings(Lives):
 
     def _rot(self, chance: Random, name: str) -> None:
         """Damage on the disk, found at a start: everything is there again, or the start stops."""
-        self.disk.faults.clear()
+        self.disk.repair()
         self.disk.crash_at = 0
         self._kill_now()
         damaged = self.disk.rot(chance.choice(("log", "log", "snapshots", "history")))
@@ -255,8 +255,8 @@ class Happenings(Lives):
         if chance.random() < 0.8:
             self.figures.faults["history away"] += 1
             until = self.loop.time() + chance.choice((0.3, 3.0, 30.0))
-            for kind in ("read", "write", SYNC, "create"):
-                self.disk.faults.append(Fault(kind, "history", until, 1.0))
+            kinds = ("read", "write", SYNC, "create")
+            self.disk.fail(*[Fault(kind, "history", until, 1.0) for kind in kinds])
             return
         self.figures.faults["history removed"] += 1
         self.disk.remove(history_path(self.data).name)

@@ -40,6 +40,10 @@ SECONDS_AT_REST: Final = 900.0
 """Enough steps of the loop, and enough simulated time, for anything to come to rest."""
 
 
+NEAR_SECONDS: Final = 5.0
+"""How long nothing may happen while something else is done. To let more time pass is to wait."""
+
+
 class Wrong(AssertionError):
     """Something that must not be. The text says what."""
 
@@ -118,8 +122,10 @@ class Lives:
         return START_NS + int(self.loop.time() * NANOS_PER_SECOND) + self.clock_offset_ns
 
     def _run(self, steps: int) -> None:
-        """So many steps of the loop, fewer when nothing is left to do."""
+        """So many steps of the loop, fewer when nothing is left to do within ``NEAR_SECONDS``."""
         for _ in range(steps):
+            if not self.loop.is_busy(NEAR_SECONDS):
+                return
             self._step()
 
     def _step(self) -> None:
@@ -191,7 +197,7 @@ class Lives:
                         raise error
                     # A disk that fails may keep it from starting. Somebody repairs the disk.
                     self.figures.faults["no start on a failing disk"] += 1
-                    self.disk.faults.clear()
+                    self.disk.repair()
                 failed = error is not None
                 del error
             else:

@@ -14,10 +14,11 @@ import asyncio
 import contextlib
 import contextvars
 import heapq
+import os
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -86,9 +87,13 @@ class SimulatedLoop(_AbstractLoop):  # type: ignore[misc]
             return handle
         return ready.popleft()
 
-    def is_busy(self) -> bool:
-        """Whether something is ready now, or a task has yet to end."""
-        return bool(self._ready)
+    def is_busy(self, within: float = 0.0) -> bool:
+        """Whether something is ready now, or will be within so many seconds."""
+        if self._ready:
+            return True
+        while self._timers and self._timers[0][2].cancelled():
+            heapq.heappop(self._timers)
+        return bool(self._timers) and self._timers[0][0] <= self._now + within
 
     def abandon(self) -> None:
         """The process is gone: nothing that was scheduled will happen."""
@@ -209,14 +214,35 @@ def _task_of(handle: asyncio.Handle) -> "asyncio.Task[Any] | None":
 # --- threads -------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def on_one_core(number: int) -> Iterator[None]:
+    """Within this block the process stays on one core, chosen by ``number``, where it may choose.
+
+    Its threads never run side by side, and between two cores a turn takes several times as long
+    to hand over.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(cores)[number % len(cores)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
 class SimulatedThread:
     """Runs ``target`` in turns; looks like ``threading.Thread`` to those who start and join it."""
 
     def __init__(self, loop: SimulatedLoop, target: Callable[[], None], name: str) -> None:
         self._loop = loop
         self._target = target
-        self._mine = threading.Semaphore(0)
-        self._theirs = threading.Semaphore(0)
+        # Locks that one side takes and the other gives back: nothing hands over a turn faster.
+        self._mine = threading.Lock()
+        self._theirs = threading.Lock()
+        self._mine.acquire()
+        self._theirs.acquire()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._abandoned = False
         self._event: SimulatedEvent | None = None

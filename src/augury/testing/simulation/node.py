@@ -94,6 +94,8 @@ class Sizes:
     waiting: int
     history_queue: int
     history_batch: int
+    history_check: float
+    """An idle history that looks after its file each second is most of what happens otherwise."""
     socket_queue: int
 
     @classmethod
@@ -103,6 +105,7 @@ class Sizes:
             waiting=chance.choice((4, 30, 1000)),
             history_queue=chance.choice((5, 50, 50_000)),
             history_batch=chance.choice((1, 7, 2000)),
+            history_check=chance.choice((1.0, 20.0, 60.0, 60.0)),
             socket_queue=chance.choice((20_000, 1 << 20)),
         )
 
@@ -141,6 +144,7 @@ class Node:
             catch_up=CatchUp(self.data),
             queue_limit=sizes.history_queue,
             batch_limit=sizes.history_batch,
+            check_seconds=sizes.history_check,
         )
         self._closing.append(self.history._writer.close)
         open_history(self.history, self.log)

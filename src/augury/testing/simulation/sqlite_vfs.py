@@ -68,6 +68,17 @@ class _Methods(ctypes.Structure):
     ]
 
 
+class _Originals:
+    """SQLite's own functions of one table, to be called from Python."""
+
+    def __init__(self, table: _Methods) -> None:
+        self.close = _XClose(table.close)
+        self.read = _XRead(table.read)
+        self.read_address = table.read
+        self.write = _XRead(table.write)
+        self.truncate = _XTruncate(table.truncate)
+
+
 class _Vfs(ctypes.Structure):
     """``sqlite3_vfs``, version 3."""
 
@@ -118,9 +129,11 @@ class _Layer:
         self.chance = Random(0)
         self.defect: BaseException | None = None
         """What went wrong in here; SQLite cannot carry an exception."""
-        self._files: dict[int, tuple[DiskFile, _Methods]] = {}
+        self._files: dict[int, tuple[DiskFile, _Originals]] = {}
         """Address of an open file -> what it is, and SQLite's own functions for it."""
-        self._tables: dict[int, _Methods] = {}
+        self._tables: dict[int, tuple[_Methods, _Originals]] = {}
+        """Address of a table of SQLite's -> the copy that stands for it."""
+        self._reads_can_fail = False
         self._own = _Vfs()
         ctypes.memmove(ctypes.byref(self._own), ctypes.byref(self.original), ctypes.sizeof(_Vfs))
         self._own.name = _NAME
@@ -157,6 +170,8 @@ class _Layer:
         self.disk = disk
         self.chance = chance
         self.defect = None
+        disk.reads_can_fail = self._set_reads
+        self._set_reads(False)
         self.library.sqlite3_vfs_register(ctypes.byref(self._own), 1)
         # SQLite's random numbers begin anew, with ours: they get into the write-ahead file.
         self.library.sqlite3_randomness(0, None)
@@ -190,15 +205,23 @@ class _Layer:
         place = ctypes.cast(file, ctypes.POINTER(_Pointer))
         address = place.contents.value
         assert address is not None
-        original = _Methods.from_address(address)
-        table = self._tables.get(address)
-        if table is None:
-            table = self._tables[address] = _Methods()
+        if address not in self._tables:
+            table = _Methods()
             ctypes.memmove(ctypes.byref(table), address, ctypes.sizeof(_Methods))
+            originals = _Originals(table)
             for field, function in self._functions.items():
                 setattr(table, field, function)
-        self._files[file] = (known, original)
+            self._tables[address] = table, originals
+            self._set_reads(self._reads_can_fail)
+        table, originals = self._tables[address]
+        self._files[file] = (known, originals)
         place.contents.value = ctypes.addressof(table)
+
+    def _set_reads(self, can_fail: bool) -> None:
+        """Reads are most of what SQLite does: as long as none can fail they are SQLite's own."""
+        self._reads_can_fail = can_fail
+        for table, originals in self._tables.values():
+            table.read = self._functions["read"] if can_fail else originals.read_address
 
     def _delete(self, vfs: int, path: bytes, sync_directory: int) -> int:
         disk = self.disk
@@ -220,13 +243,13 @@ class _Layer:
 
     def _close(self, file: int) -> int:
         _, original = self._files.pop(file)
-        return int(_XClose(original.close)(file))
+        return int(original.close(file))
 
     def _read(self, file: int, buffer: int, size: int, offset: int) -> int:
         known, original = self._files[file]
         if self.disk is None or self.disk.about_to(READ, known.name):
             return IOERR_READ
-        return int(_XRead(original.read)(file, buffer, size, offset))
+        return int(original.read(file, buffer, size, offset))
 
     def _write(self, file: int, buffer: int, size: int, offset: int) -> int:
         known, original = self._files[file]
@@ -243,7 +266,7 @@ class _Layer:
             most = size if disk.frozen else size - 1
             size = disk.chance.choice((0, most, disk.chance.randint(0, most)))
         if size:
-            result: int = _XRead(original.write)(file, buffer, size, offset)
+            result: int = original.write(file, buffer, size, offset)
             if result != OK:
                 return result
             disk.wrote(known, offset, ctypes.string_at(buffer, size))
@@ -256,7 +279,7 @@ class _Layer:
         disk = self.disk
         if disk is None or disk.about_to(TRUNCATE, known.name):
             return IOERR_TRUNCATE
-        result: int = _XTruncate(original.truncate)(file, size)
+        result: int = original.truncate(file, size)
         if result == OK:
             disk.cut(known, size)
         return result
