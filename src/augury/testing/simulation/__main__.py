@@ -8,7 +8,6 @@
 """
 
 import argparse
-import itertools
 import json
 import multiprocessing
 import os
@@ -20,16 +19,28 @@ import traceback
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from augury.testing.simulation import sqlite_vfs
 from augury.testing.simulation.figures import Figures
-from augury.testing.simulation.loop import on_one_core
-from augury.testing.simulation.plan import Action, draw, named, only
-from augury.testing.simulation.shrink import Failure, shrink
+from augury.testing.simulation.plan import draw, only
+from augury.testing.simulation.seeds import report, share
+from augury.testing.simulation.shrink import Failure
 from augury.testing.simulation.world import simulate
 
 RESULTS: Final = Path("results/simulation.json")
+
+SETTLED: Final = {
+    "markets settled": "event MarketSettled",
+    "positions settled": "event PositionSettled",
+    "results disputed": "event MarketStatusChanged disputed",
+    "results amended": "event MarketStatusChanged amended",
+    "collateral returned or taken back": "event CollateralReturned",
+    "quotes executed": "event QuoteUpdated executed",
+    "block trades": "event BlockTradeUpdated",
+    "order groups triggered": "event OrderGroupUpdated triggered",
+}
+"""In words, and the beginning of its kinds in the census."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,6 +65,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=0, help="so many fresh seeds instead")
     parser.add_argument("--first", type=int, help="the first of the fresh seeds")
     parser.add_argument("--workers", type=int, default=1, help="processes that share the seeds")
+    parser.add_argument("--census", action="store_true", help="count commands and events")
     parser.add_argument("--shrink", type=float, default=120.0, help="seconds to shrink a failure")
     parser.add_argument("--record", action="store_true", help=f"write the figures to {RESULTS}")
     parser.add_argument("--results", type=Path, help="write them to this file instead")
@@ -66,10 +78,10 @@ def _one(given: argparse.Namespace) -> int:
         figures = simulate(given.seed, plan)
     except Exception as error:
         traceback.print_exception(error)
-        print(*_report(given.seed, plan, Failure.of(error), 0.0 if given.keep else given.shrink))
+        print(*report(given.seed, plan, Failure.of(error), 0.0 if given.keep else given.shrink))
         return 1
     print(f"seed {given.seed}: nothing wrong")
-    for line in lines(figures):
+    for line in lines(figures, given.census):
         print(f"  {line}")
     return 0
 
@@ -78,19 +90,22 @@ def _many(given: argparse.Namespace) -> int:
     first = random.randrange(1, 2**31) if given.first is None else given.first
     began = time.monotonic()
     if given.workers == 1:
-        shares = [_share(given, first, 0)]
+        shares = [share(first, 1, 0, given.seeds, given.seconds, given.shrink)]
     else:
         with multiprocessing.get_context("spawn").Pool(given.workers) as pool:
-            arguments = [(given, first, number) for number in range(given.workers)]
-            shares = pool.starmap(_share, arguments, chunksize=1)
+            arguments = [
+                (first, given.workers, number, given.seeds, given.seconds, given.shrink)
+                for number in range(given.workers)
+            ]
+            shares = pool.starmap(share, arguments, chunksize=1)
     seconds = time.monotonic() - began
-    count = sum(share.seeds for share in shares)
-    failed = sum(share.failed for share in shares)
+    count = sum(tried for tried, _, _ in shares)
+    failed = sum(wrong for _, wrong, _ in shares)
     total = Figures()
-    for share in shares:
-        total.add(share.figures)
+    for _, _, figures in shares:
+        total.add(figures)
     print(f"{count} seeds from {first}, {failed} failed, {seconds:.0f} s")
-    for line in lines(total):
+    for line in lines(total, given.census):
         print(f"  {line}")
     results = given.results or (RESULTS if given.record else None)
     if results is not None:
@@ -98,49 +113,8 @@ def _many(given: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-class _Share(NamedTuple):
-    seeds: int
-    failed: int
-    figures: Figures
-
-
-def _share(given: argparse.Namespace, first: int, number: int) -> _Share:
-    """The seeds of worker ``number``: from the first one on every so many-th."""
-    deadline = time.monotonic() + given.seconds
-    total = Figures()
-    count = failed = 0
-    with on_one_core(number if given.workers > 1 else os.getpid()):
-        for seed in itertools.count(first + number, given.workers):
-            if seed >= first + given.seeds if given.seeds else time.monotonic() >= deadline:
-                break
-            plan = draw(seed)
-            count += 1
-            try:
-                total.add(simulate(seed, plan))
-            except Exception as error:
-                failed += 1
-                print(*_report(seed, plan, Failure.of(error), given.shrink), flush=True)
-    return _Share(count, failed, total)
-
-
-def _report(
-    seed: int, plan: list[Action], failure: Failure, seconds_limit: float
-) -> tuple[str, ...]:
-    """The seed, what is wrong, and the one command that shows it again."""
-    short = plan
-    if seconds_limit:
-        short = shrink(lambda kept: simulate(seed, kept), plan, failure, seconds_limit)
-    actions = ", ".join(map(str, short)) if len(short) <= 40 else f"{len(short)} actions"
-    return (
-        f"seed {seed}: {failure.kind}\n",
-        f"  {failure.text}\n",
-        f"  {len(plan)} actions, shrunk to {len(short)}: {actions}\n",
-        f"run it again with: make sim SEED={seed} KEEP={named(short)}",
-    )
-
-
-def lines(figures: Figures) -> Iterator[str]:
-    """The figures for people."""
+def lines(figures: Figures, census: bool = False) -> Iterator[str]:
+    """The figures for people; with ``census`` also how often everything happened."""
     yield (
         f"{figures.lives} starts ({figures.snapshots_used} from a snapshot, "
         f"{figures.refusals_to_start} refused), {figures.steps} steps, {figures.checks} checkpoints"
@@ -152,6 +126,17 @@ def lines(figures: Figures) -> Iterator[str]:
     yield "commands: " + ", ".join(f"{n} {fate}" for fate, n in figures.fates.most_common())
     yield "faults: " + ", ".join(f"{n} {kind}" for kind, n in figures.faults.most_common())
     yield "actions: " + ", ".join(f"{n} {kind}" for kind, n in figures.actions.most_common())
+    yield "settled: " + ", ".join(f"{n} {what}" for what, n in settled(figures).items())
+    if census:
+        yield from (f"{number:8} {kind}" for kind, number in sorted(figures.census.items()))
+
+
+def settled(figures: Figures) -> dict[str, int]:
+    """How often what settles, and what makes it hard, occurred."""
+    return {
+        what: sum(number for kind, number in figures.census.items() if kind.startswith(beginning))
+        for what, beginning in SETTLED.items()
+    }
 
 
 def write_results(path: Path, count: int, failed: int, seconds: float, figures: Figures) -> None:
@@ -169,6 +154,7 @@ def write_results(path: Path, count: int, failed: int, seconds: float, figures: 
         "stream messages": figures.messages,
         "simulated hours": round(figures.simulated_seconds / 3600, 1),
     }
+    words |= settled(figures)
     words |= {f"commands {fate}": number for fate, number in sorted(figures.fates.items())}
     words |= {f"fault: {kind}": number for kind, number in sorted(figures.faults.items())}
     found = {

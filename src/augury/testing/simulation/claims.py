@@ -10,7 +10,7 @@ with.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -113,7 +113,7 @@ class Reference:
         self._places: dict[bytes, int] = {}
         """Payload -> the last sequence it was found at."""
         self._accepted: Counter[tuple[str, int, str]] = Counter()
-        self._renamed: set[str] = set()
+        self.census: Counter[str] = Counter()
 
     @property
     def state(self) -> Exchange:
@@ -139,6 +139,7 @@ class Reference:
             self._logged[record.payload] += 1
             self._places[record.payload] = record.sequence
             self._note_names(applied)
+            self.census.update(kinds_of(applied))
         self.chain = log.chain_hash(self.position)
         for sequence, (payload, digest) in claims.promised.items():
             assert self.payloads[sequence - 1] == payload, f"record {sequence} is another command"
@@ -184,6 +185,16 @@ class Reference:
             self._accepted["order", command.member_id, command.client_order_id] += 1
         elif isinstance(command, c.TransferBetweenSubaccounts | c.TransferPosition):
             self._accepted["transfer", command.member_id, command.client_transfer_id] += 1
+
+
+def kinds_of(applied: Applied) -> Iterator[str]:
+    """The command of a record and the events that it caused, by kind; refusals by reason."""
+    rejection = applied.rejection
+    outcome = "carried out" if rejection is None else f"refused: {rejection.code}"
+    yield f"command {type(applied.command).__name__} {outcome}"
+    for event in applied.events:
+        details = [getattr(event, name, "") for name in ("kind", "status", "reason", "result")]
+        yield " ".join(["event", type(event).__name__, *filter(None, details)])
 
 
 def _is_tick(payload: bytes) -> bool:

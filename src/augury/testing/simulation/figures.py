@@ -11,6 +11,8 @@ class Figures:
     actions: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     fates: Counter[str] = field(default_factory=Counter)
+    census: Counter[str] = field(default_factory=Counter)
+    """How often the log holds a command, carried out or refused, and an event of each kind."""
     steps: int = 0
     records: int = 0
     lives: int = 0
@@ -21,7 +23,7 @@ class Figures:
     simulated_seconds: float = 0.0
 
     def add(self, other: "Figures") -> None:
-        for name in ("actions", "faults", "fates"):
+        for name in ("actions", "faults", "fates", "census"):
             getattr(self, name).update(getattr(other, name))
         for name in (
             "steps",

@@ -115,6 +115,7 @@ class Lives:
         figures.fates.update(self.claims.counts)
         figures.faults.update(self.disk.injected)
         figures.records = self.reference.position
+        figures.census.update(self.reference.census)
         figures.simulated_seconds = self.loop.time()
         return figures
 
