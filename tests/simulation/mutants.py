@@ -138,6 +138,47 @@ def pays_from_the_wrong_pocket() -> Iterator[Parts]:
 
 
 @contextmanager
+def pays_a_cent_too_little() -> Iterator[Parts]:
+    """A holding is settled for a cent less, where an order rested beside it until the close."""
+    rested: set[tuple[int, int, str]] = set()
+
+    def meddle(engine: Engine, applied: Applied) -> None:
+        for event in applied.events:
+            if isinstance(event, e.OrderUpdated) and event.reason == "market_closed":
+                rested.add((event.member_id, event.subaccount, event.market_ticker))
+            elif isinstance(event, e.PositionSettled) and event.revenue:
+                key = (event.member_id, event.subaccount, event.market_ticker)
+                if key in rested:
+                    engine.state.members[event.member_id].accounts[event.subaccount].cash -= 10_000
+                    engine.state.ledger.cash -= 10_000
+                    engine.state.ledger.fees += 10_000
+
+    yield Parts(engine=lambda engine: _Wrapped(engine, meddle))
+
+
+@contextmanager
+def forgets_to_take_collateral_back() -> Iterator[Parts]:
+    """What was returned across an event stays with the member when the event is settled."""
+
+    def meddle(engine: Engine, applied: Applied) -> None:
+        settled = {
+            (event.member_id, event.subaccount, event.event_ticker)
+            for event in applied.events
+            if isinstance(event, e.PositionSettled)
+        }
+        for event in applied.events:
+            if isinstance(event, e.CollateralReturned) and event.amount < 0:
+                key = (event.member_id, event.subaccount, event.event_ticker)
+                if key in settled:
+                    account = engine.state.members[event.member_id].accounts[event.subaccount]
+                    account.cash -= event.amount
+                    engine.state.ledger.cash -= event.amount
+                    engine.state.ledger.house += event.amount
+
+    yield Parts(engine=lambda engine: _Wrapped(engine, meddle))
+
+
+@contextmanager
 def moves_the_position_later() -> Iterator[Parts]:
     """History's rows and its position are in two transactions."""
     insert = HistoryWriter._insert
@@ -176,6 +217,8 @@ MUTANTS: list[Mutant] = [
     forgets_names_over_a_start,
     loses_a_fee,
     pays_from_the_wrong_pocket,
+    pays_a_cent_too_little,
+    forgets_to_take_collateral_back,
     moves_the_position_later,
     swallows_a_delta,
 ]

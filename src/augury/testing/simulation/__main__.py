@@ -37,7 +37,7 @@ SETTLED: Final = {
     "results amended": "event MarketStatusChanged amended",
     "collateral returned or taken back": "event CollateralReturned",
     "quotes executed": "event QuoteUpdated executed",
-    "block trades": "event BlockTradeUpdated",
+    "block trades": "event BlockTradeUpdated executed",
     "order groups triggered": "event OrderGroupUpdated triggered",
 }
 """In words, and the beginning of its kinds in the census."""

@@ -194,6 +194,10 @@ def kinds_of(applied: Applied) -> Iterator[str]:
     yield f"command {type(applied.command).__name__} {outcome}"
     for event in applied.events:
         details = [getattr(event, name, "") for name in ("kind", "status", "reason", "result")]
+        if getattr(event, "removed", False):
+            details.append("removed")
+        if getattr(event, "house", 0):
+            details.append("by the house")
         yield " ".join(["event", type(event).__name__, *filter(None, details)])
 
 

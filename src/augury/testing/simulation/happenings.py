@@ -23,7 +23,7 @@ from augury.sequencer.recovery import RecoveryError, recover
 from augury.testing.invariants import check
 from augury.testing.simulation.disk import SYNC, Crashed, Fault
 from augury.testing.simulation.lives import Lives, Replica, Wrong
-from augury.testing.simulation.workload import Workload, foundation
+from augury.testing.simulation.workload import Workload, foundation, new_day
 
 
 class Happenings(Lives):
@@ -61,11 +61,47 @@ class Happenings(Lives):
         for _ in range(chance.randint(20, 80)):
             self._spawn(self._try(workload.member_wants(), 0.0, 1))
 
+    def _evening(self, chance: Random, name: str) -> None:
+        """The results of an event come, one after the other, with whatever is about: positions,
+        orders, combos with a leg in it, collateral returned. Some are disputed and change.
+        """
+        workload = self._workload(chance, name)
+        if workload.is_idle() and chance.random() < 0.7:
+            self._spawn(self._try(new_day(chance, self.wall_ns(), name), 0.0, 2))
+        event = workload.event_to_settle()
+        for turn in range(chance.randint(1, 5)):
+            if self.node is None:
+                return
+            workload = self._workload(chance, f"{name}.{turn}")
+            for market in workload.unfinished(event):
+                if chance.random() < 0.6:
+                    command = workload.result_of(market)
+                    self._spawn(self._try((command,), chance.random() * 0.01, 2))
+            if chance.random() < 0.5:
+                self._spawn(self._try(workload.member_wants(), chance.random() * 0.01, 1))
+            self._pass(chance.choice((0.0, 0.5, 2.0, 10.0)))
+
+    def _deal(self, chance: Random, name: str) -> None:
+        """A request, quotes, an acceptance, a confirmation; each in view of what came before."""
+        for turn in range(chance.randint(3, 7)):
+            if self.node is None:
+                return
+            workload = self._workload(chance, f"{name}.{turn}")
+            wish = chance.choice(
+                (workload.next_step,) * 4 + (workload.quote, workload.agree_off_the_book)
+            )
+            if turn == 0:
+                wish = workload.rfq
+            elif turn == 1:
+                wish = workload.quote
+            self._spawn(self._try((wish(),), 0.0, 1))
+            self._pass(chance.choice((0.0, 0.1, 0.1, 2.0)))
+        self._pass(chance.choice((0.0, 1.0, 16.0)))
+
     # --- time, disk, crashes -----------------------------------------------------------------
 
     def _wait(self, chance: Random, name: str) -> None:
-        end = self.loop.time() + chance.choice((0.01, 0.5, 5.0, 40.0, 200.0, 800.0))
-        self._until(lambda: self.loop.time() >= end, "time passes")
+        self._pass(chance.choice((0.01, 0.5, 5.0, 40.0, 200.0, 800.0)))
 
     def _clock(self, chance: Random, name: str) -> None:
         self.figures.faults["clock set"] += 1
@@ -104,6 +140,9 @@ class Happenings(Lives):
     def _chain(self, chance: Random, name: str) -> None:
         """One misfortune after another: a flush fails, the process dies, and then the machine."""
         self.disk.crash_at = 0
+        if chance.random() < 0.4:
+            self._chain_of_history(chance, name)
+            return
         self.disk.repair()
         self.disk.fail(Fault(SYNC, "log.sqlite-wal", self.loop.time() + 1.0, 1.0))
         self._members(chance, f"{name}a")
@@ -115,6 +154,38 @@ class Happenings(Lives):
         self._run(chance.choice((0, 30)))
         if chance.random() < 0.7:
             self._power(chance, name)
+
+    def _chain_of_history(self, chance: Random, name: str) -> None:
+        """The same where it is hardest to see: history goes on with what a failed flush lost."""
+        self.disk.repair()
+        self._members(chance, f"{name}a")
+        self._run(chance.choice((30, 100)))
+        self._pass(0.3)
+        self.disk.fail(Fault(SYNC, "history", self.loop.time() + 900.0, chance.choice((0.5, 1.0))))
+        for _ in range(chance.choice((1, 2))):
+            if chance.random() < 0.5:
+                self._stop_now()
+            else:
+                self._kill_now()
+            # It comes up with the fault, and goes on with what it finds.
+            self._start()
+            self._members(chance, f"{name}b")
+            self._run(30)
+        self.disk.repair()
+        self._kill_now()
+        self.disk.crash_at = self.disk.operations + chance.randint(1, 40)
+        self._start()
+        self._power(chance, name)
+
+    def _stop_now(self) -> None:
+        """A graceful stop; what the disk refuses meanwhile is lost."""
+        node = self.node
+        if node is None:
+            return
+        task = self.loop.create_task(node.stop())
+        if self._until(task.done, "the exchange stops"):
+            task.result()
+            self._end_life(died=False)
 
     def _stop(self, chance: Random, name: str) -> None:
         """A graceful stop, after which the power may fail all the same."""

@@ -129,6 +129,12 @@ class Lives:
                 return
             self._step()
 
+    def _pass(self, seconds: float) -> None:
+        """So much time passes, unless the process crashes meanwhile."""
+        end = self.loop.time() + seconds
+        self.loop.call_at(end, int)
+        self._until(lambda: self.loop.time() >= end, "time passes")
+
     def _step(self) -> None:
         if self.node is None:
             return

@@ -11,12 +11,14 @@ from typing import Final
 WEIGHTS: Final = {
     "members": 60,
     "operator": 20,
+    "evening": 9,
+    "deal": 7,
     "wait": 12,
     "clock": 3,
     "watch": 6,
     "replica": 5,
     "snapshot": 4,
-    "check": 4,
+    "check": 5,
     "kill": 3,
     "power": 3,
     "stop": 2,
@@ -33,7 +35,7 @@ WEIGHTS: Final = {
 FAULTS: Final = ("disk", "history", "kill", "power", "rot", "chain", "clock")
 """Kinds that a calm plan leaves out."""
 
-LENGTH: Final = 100
+LENGTH: Final = 120
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ from augury.core.state import (
     FINALIZED,
     FIRST_SUBTRADER,
     INACTIVE,
+    Account,
     Exchange,
+    Market,
     Order,
 )
 from augury.core.units import MICROS_PER_DOLLAR, NANOS_PER_SECOND, PPM, QUANTITY_ONE
@@ -48,6 +50,7 @@ def foundation(state: Exchange, chance: Random, now_ns: int) -> Commands | None:
                 c.CreateSubaccount(member),
                 c.Deposit(member, 0, amount, f"first deposit of {number}"),
                 c.Deposit(member, 1, amount, f"second deposit of {number}"),
+                c.SetNetting(member, number % 2, True),
             )
     firm = members[-1]
     if FIRST_SUBTRADER not in state.members[firm].accounts:
@@ -88,10 +91,10 @@ def _market(chance: Random, now_ns: int, event: str, ticker: str, kind: str) -> 
         event_ticker=event,
         market_type=kind,
         open_ns=now_ns + chance.choice((0, 0, 0, 20 * NANOS_PER_SECOND)),
-        close_ns=now_ns + chance.randint(20, 900) * NANOS_PER_SECOND,
+        close_ns=now_ns + chance.choice((chance.randint(20, 900), 1800)) * NANOS_PER_SECOND,
         expected_expiration_ns=0,
         latest_expiration_ns=0,
-        settlement_timer_seconds=chance.choice((0, 5, 60)),
+        settlement_timer_seconds=chance.choice((0, 1, 5, 60)),
         can_close_early=True,
         price_level_structure=structure,
         price_ranges=PRICE_LEVEL_STRUCTURES[structure],
@@ -118,31 +121,39 @@ class Workload:
             *([self.order] * 44),
             *([self.change_order] * 12),
             *([self.group] * 5),
-            *([self.rfq] * 6),
+            *([self.rfq] * 5),
             *([self.quote] * 7),
             *([self.next_step] * 12),
-            *([self.combo] * 3),
+            *([self.agree_off_the_book] * 6),
+            *([self.combo] * 4),
             *([self.money] * 9),
             *([self.key] * 2),
         ]
-        if self.chance.random() < 0.9:
+        kind = self.chance.random()
+        if kind < 0.86:
             return (self.chance.choice(kinds)(),)
-        kind = self.chance.choice((self.order, self.order, self.change_order))
-        return tuple([kind() for _ in range(self.chance.randint(2, 5))])
+        if kind < 0.92:
+            return self.spread()
+        wish = self.chance.choice((self.order, self.order, self.change_order))
+        return tuple([wish() for _ in range(self.chance.randint(2, 5))])
 
     def operator_wants(self) -> Commands:
         chance = self.chance
-        trading = [m for m in self.state.markets.values() if m.status == ACTIVE and not m.legs]
-        if len(trading) < 3 and chance.random() < 0.7:
+        if self.is_idle() and chance.random() < 0.7:
             return new_day(chance, self.now_ns, self.name)
         kinds: list[Callable[[], Command]] = [
             *([self.result] * 16),
             *([self.operate] * 7),
-            *([self.terms] * 5),
-            *([self.describe] * 2),
+            *([self.terms] * 6),
+            *([self.describe] * 4),
             *([self.payment] * 3),
         ]
         return (chance.choice(kinds)(),)
+
+    def is_idle(self) -> bool:
+        """Whether too little trades for much to happen."""
+        markets = self.state.markets.values()
+        return sum(market.status == ACTIVE and not market.legs for market in markets) < 3
 
     def new_name(self) -> str:
         self._names += 1
@@ -188,7 +199,7 @@ class Workload:
             if group.account.member.id == member and not group.triggered
         ]
         group_id = 0
-        if groups and chance.random() < 0.3:
+        if groups and chance.random() < 0.6:
             group = chance.choice(groups)
             group_id, subaccount = group.id, group.account.number
         kind = chance.random()
@@ -212,12 +223,46 @@ class Workload:
             if rests and chance.random() < 0.15
             else 0,
             post_only=rests and chance.random() < 0.08,
-            reduce_only=chance.random() < 0.15,
+            reduce_only=chance.random() < (0.3 if self.holds(member, subaccount, ticker) else 0.02),
             buy_max_cost=chance.randint(1, 900) * 10_000 if 0.15 < kind < 0.18 else 0,
             self_trade_prevention=chance.choice(("maker", "taker_at_cross")),
             order_group_id=group_id,
             cancel_on_pause=chance.random() < 0.1,
         )
+
+    def holds(self, member: int, subaccount: int, ticker: str) -> bool:
+        found = self.account(member, subaccount)
+        holding = None if found is None else found.holdings.get(ticker)
+        return holding is not None and holding.quantity != 0
+
+    def account(self, member: int, subaccount: int) -> Account | None:
+        found = self.state.members.get(member)
+        return None if found is None else found.accounts.get(subaccount)
+
+    def spread(self) -> Commands:
+        """Positions across an event, all of which can hardly be lost: two members trade with each
+        other in several of its markets, and leave a little in the books.
+        """
+        chance = self.chance
+        events: dict[str, list[Market]] = {}
+        for market in self.state.markets.values():
+            if market.status == ACTIVE and market.event.collateral_return_type:
+                events.setdefault(market.event.ticker, []).append(market)
+        several = [markets for markets in events.values() if len(markets) > 1]
+        one, other = self.who(), self.who()
+        if not several or one == other:
+            return (self.order(),)
+        sides = ("yes", "no") if chance.random() < 0.5 else ("no", "yes")
+        wanted: list[Command] = []
+        for market in chance.choice(several):
+            price = 100 * chance.randint(20, 60)
+            size = chance.randint(1, 6) * QUANTITY_ONE
+            rest = chance.choice((0, QUANTITY_ONE))
+            for who, side, quantity in ((one, sides[0], size), (other, sides[1], size + rest)):
+                wanted.append(
+                    c.PlaceOrder(*who, market.ticker, self.new_name(), "buy", side, price, quantity)
+                )
+        return tuple(wanted)
 
     def change_order(self) -> Command:
         chance = self.chance
@@ -243,7 +288,7 @@ class Workload:
 
     def group(self) -> Command:
         chance = self.chance
-        limit = chance.randint(1, 20) * QUANTITY_ONE
+        limit = chance.choice((1, 2, 4, 8, 20)) * QUANTITY_ONE
         if not self.state.groups or chance.random() < 0.35:
             return c.CreateOrderGroup(*self.who(), limit)
         group = self.state.groups[chance.choice(list(self.state.groups))]
@@ -270,7 +315,8 @@ class Workload:
         chance = self.chance
         if not self.state.rfqs:
             return self.rfq()
-        rfq = chance.choice(list(self.state.rfqs))
+        unanswered = [rfq.id for rfq in self.state.rfqs.values() if not rfq.quotes]
+        rfq = chance.choice(unanswered or list(self.state.rfqs))
         bid = 100 * chance.randint(0, 60)
         other = 100 * chance.randint(0, 45)
         rest, post = chance.random() < 0.5, chance.random() < 0.2
@@ -282,12 +328,15 @@ class Workload:
         quotes = list(self.state.quotes.values())
         if not quotes:
             return self.quote()
-        quote = chance.choice(quotes)
+        going_on = [quote for quote in quotes if quote.status == "accepted"]
+        quote = chance.choice(going_on if going_on and chance.random() < 0.8 else quotes)
         maker, asker = quote.account.member.id, quote.rfq.account.member.id
         if chance.random() < 0.15:
             return c.DeleteQuote(maker, quote.id)
         if chance.random() < 0.1:
             return c.DeleteRfq(asker, quote.rfq.id)
+        if quote.status == "confirmed" and chance.random() < 0.9:
+            return self.quote()
         if quote.status == "open":
             return c.AcceptQuote(asker, quote.id, chance.choice(("yes", "no")))
         return c.ConfirmQuote(maker, quote.id, self.new_name())
@@ -296,14 +345,43 @@ class Workload:
         chance = self.chance
         if not self.state.collections:
             return self.order()
-        collection = chance.choice(list(self.state.collections))
-        day = collection[1:]
-        events = {f"{kind}{day}" for kind in "XDP"}
-        mine = [m for m in self.state.markets.values() if m.event.ticker in events]
-        chosen = chance.sample(mine, min(len(mine), chance.choice((2, 2, 3))))
-        legs = tuple([(m.event.ticker, m.ticker, chance.choice(("yes", "no"))) for m in chosen])
-        kind = c.CreateCombo if chance.random() < 0.8 else c.LookUpCombo
-        return kind(self.member(), collection, legs)
+        # Of the older ones little still trades.
+        collection = self.state.collections[chance.choice(list(self.state.collections)[-2:])]
+        if collection.combos and chance.random() < 0.2:
+            known = chance.choice(list(collection.combos))
+            return c.LookUpCombo(self.member(), collection.ticker, known)
+        markets = self.state.markets.values()
+        legs = []
+        for event, *_ in collection.associated_events:
+            of_event = [m for m in markets if m.event.ticker == event]
+            trading = [m for m in of_event if m.status == ACTIVE and m.market_type == "binary"]
+            if not trading and chance.random() < 0.9:
+                continue
+            market = chance.choice(trading or of_event or list(markets))
+            legs.append((event, market.ticker, chance.choice(("yes", "no"))))
+        if len(legs) > 2 and chance.random() < 0.5:
+            del legs[chance.randrange(len(legs))]
+        kind = c.CreateCombo if chance.random() < 0.95 else c.LookUpCombo
+        return kind(self.member(), collection.ticker, tuple(legs))
+
+    # --- block trades ------------------------------------------------------------------------
+
+    def agree_off_the_book(self) -> Command:
+        """Propose to somebody, or accept what waits."""
+        chance = self.chance
+        pending = [one for one in self.state.block_proposals.values() if one.status == "pending"]
+        if pending and chance.random() < 0.75:
+            proposal = chance.choice(pending)
+            waiting = proposal.seller if proposal.buyer_accepted_ns else proposal.buyer
+            number = chance.choice((-1, -1, waiting.number))
+            return c.AcceptBlockTrade(waiting.member.id, proposal.id, number)
+        buyer, seller = self.who(), self.who()
+        return c.ProposeBlockTrade(
+            chance.choice((buyer[0], seller[0])),
+            *(*buyer, *seller),
+            *(self.ticker(), chance.randrange(1, 100) * 100, chance.randint(1, 15) * QUANTITY_ONE),
+            *(chance.choice(("yes", "no")), self.now_ns + chance.randint(1, 600) * 10**9),
+        )
 
     # --- money and keys ----------------------------------------------------------------------
 
@@ -316,8 +394,7 @@ class Workload:
             return c.TransferBetweenSubaccounts(member, first, second, amount, self.new_name())
         if chance.random() < 0.3:
             return c.SetNetting(member, subaccount, chance.random() < 0.7)
-        found = self.state.members.get(member)
-        account = None if found is None else found.accounts.get(subaccount)
+        account = self.account(member, subaccount)
         held = [] if account is None else [h for h in account.holdings.values() if h.quantity]
         if not held:
             return self.payment()
@@ -346,18 +423,40 @@ class Workload:
     def result(self) -> Command:
         """Results, disputes and amendments; an event's results may well contradict each other."""
         chance = self.chance
-        unfinished = [t for t in self.listed() if self.state.markets[t].status != FINALIZED]
+        markets = self.state.markets
+        unfinished = [t for t in self.listed() if markets[t].status != FINALIZED]
         if not unfinished:
             return c.Tick()
-        ticker = chance.choice(unfinished)
-        market = self.state.markets[ticker]
+        held = [ticker for ticker in unfinished if markets[ticker].holdings]
+        ticker = chance.choice(held if held and chance.random() < 0.8 else unfinished)
+        return self.result_of(markets[ticker])
+
+    def event_to_settle(self) -> str:
+        """Mostly one in which somebody holds something."""
+        events: dict[str, bool] = {}
+        for market in self.state.markets.values():
+            if market.status != FINALIZED and not market.legs:
+                events[market.event.ticker] = bool(market.holdings) or events.get(
+                    market.event.ticker, False
+                )
+        held = [ticker for ticker, is_held in events.items() if is_held]
+        return self.chance.choice(held or list(events) or [""])
+
+    def unfinished(self, event_ticker: str) -> list[Market]:
+        markets = self.state.markets.values()
+        return [m for m in markets if m.event.ticker == event_ticker and m.status != FINALIZED]
+
+    def result_of(self, market: Market) -> Command:
+        """The next step of one market towards its settlement, or back."""
+        chance = self.chance
+        ticker = market.ticker
         if market.status in (DETERMINED, AMENDED):
             return c.DisputeMarket(ticker) if chance.random() < 0.6 else c.Tick()
-        if market.status == ACTIVE and chance.random() < 0.3:
-            return c.Tick()
+        if market.status == ACTIVE and chance.random() < 0.2:
+            return c.ChangeCloseTime(ticker, self.now_ns)
         kinds = ["yes", "no", "no", "void"]
         if market.market_type == "scalar":
-            kinds.append("scalar")
+            kinds += ["scalar", "scalar"]
         return c.DetermineMarket(ticker, chance.choice(kinds), chance.randint(0, 10_000))
 
     def operate(self) -> Command:
@@ -384,7 +483,10 @@ class Workload:
         if kind <= 3:
             return c.PauseMarket(self.ticker())
         if kind == 4:
-            return c.UpdateMember(self.member(), "basic", chance.random() < 0.3)
+            suspended = [member.id for member in self.state.members.values() if member.suspended]
+            if suspended and chance.random() < 0.7:
+                return c.UpdateMember(chance.choice(suspended), "basic", False)
+            return c.UpdateMember(self.member(), "basic", chance.random() < 0.6)
         if kind == 5:
             return c.SetPriceLevelStructure(
                 ticker, "deci_cent", PRICE_LEVEL_STRUCTURES["deci_cent"]
@@ -404,11 +506,19 @@ class Workload:
 
     def describe(self) -> Command:
         chance = self.chance
-        kind = chance.randrange(4)
+        kind = chance.randrange(7)
+        details = f'{{"n":"{self.name}"}}'
         if kind == 0:
             return c.PublishAnnouncement("info", self.new_name(), "active", self.now_ns)
         if kind == 1:
-            return c.PutDocument("milestone", str(chance.randrange(5)), f'{{"n":"{self.name}"}}')
+            return c.PutDocument("milestone", str(chance.randrange(3)), details)
         if kind == 2:
-            return c.RemoveDocument("milestone", str(chance.randrange(5)))
-        return c.UpdateMarket(chance.choice(self.listed() or ["NOWHERE"]), f'{{"n":"{self.name}"}}')
+            known = list(self.state.documents.get("milestone", ()))
+            return c.RemoveDocument("milestone", chance.choice(known or ["none"]))
+        if kind == 3:
+            return c.SetSchedule(details)
+        if kind == 4:
+            return c.UpdateSeries("S", details)
+        if kind == 5:
+            return c.UpdateEvent(chance.choice(list(self.state.events) or ["NOTHING"]), details)
+        return c.UpdateMarket(chance.choice(self.listed() or ["NOWHERE"]), details)

@@ -40,6 +40,8 @@ class World(Happenings):
         self._handlers: dict[str, Callable[[Random, str], None]] = {
             "members": self._members,
             "operator": self._operator,
+            "evening": self._evening,
+            "deal": self._deal,
             "flood": self._flood,
             "wait": self._wait,
             "clock": self._clock,
