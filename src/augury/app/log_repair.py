@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from augury.app.data_directory import log_path, snapshots_path
+from augury.files import flush_directory
 from augury.log.backup import Progress, copy_records
-from augury.log.files import flush_directory
 from augury.log.head import Head
 from augury.log.sqlite import SqliteLog, salvage
 

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from augury.log.files import flush_directory
+from augury.files import flush_directory
 from augury.log.sqlite import SqliteLog
 from augury.ports.log import Log, LogDamaged, LogError, Record
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
-from augury.log.files import flush_directory
+from augury.files import flush_directory
 from augury.ports.snapshots import Snapshot
 
 logger = logging.getLogger(__name__)

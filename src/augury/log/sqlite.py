@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from augury.log.files import flush_directory, write_again
+from augury.files import flush_directory, write_again
 from augury.log.head import Head, HeadState, read_head
 from augury.log.records import (
     GENESIS,

@@ -23,6 +23,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, PoolProxiedConnection
 
+from augury.files import write_again
 from augury.projections.ledger import VIEW_NAME, view_statements
 from augury.projections.migrations import HEAD, KNOWN
 from augury.projections.tables import metadata
@@ -31,8 +32,9 @@ log = logging.getLogger(__name__)
 
 VERSION_TABLE: Final = "alembic_version"
 
-# Synchronous NORMAL never damages the file; after a power cut the newest transactions may be
-# missing, which the position in the same file tells, and they are projected again.
+# Synchronous NORMAL never damages the file as long as flushes do what they say (for when they do
+# not, see ``_make_durable``); after a power cut the newest transactions may be missing, which the
+# position in the same file tells, and they are projected again.
 SQLITE_PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
@@ -197,6 +199,7 @@ class HistoryDatabase:
         is changed, when this version cannot go on with what is there.
         """
         with self._engine.begin() as connection:
+            self._make_durable()
             names = set(inspect(connection).get_table_names())
             revision = _revision(connection, names)
             if not self._is_usable(connection, names, revision):
@@ -206,6 +209,17 @@ class HistoryDatabase:
             for statement in view_statements(connection.dialect):
                 connection.exec_driver_sql(statement)
         return revision != HEAD
+
+    def _make_durable(self) -> None:
+        """Make sure of what earlier connections left in the write-ahead file, before it is used.
+
+        Where a flush failed, parts of it may be in the machine's memory only, and no later flush
+        would care. SQLite would then write newer pages over older ones, and a loss of power in the
+        middle of that leaves a mixture of both: rows beyond the position, which are written twice.
+        Only within a transaction, while nobody else can write.
+        """
+        if self.path is not None:
+            write_again(self.path.with_name(self.path.name + "-wal"))
 
     def _is_usable(self, connection: Connection, names: set[str], revision: str | None) -> bool:
         """Whether what is there is nothing, or tables that this version can use or migrate."""

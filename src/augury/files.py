@@ -1,4 +1,4 @@
-"""What the files of log and snapshots have in common."""
+"""What the files of log, snapshots and history have in common: how they become durable."""
 
 import os
 from pathlib import Path
