@@ -26,7 +26,8 @@ from augury.core.state import FIRST_SUBTRADER, RESTING, Exchange
 from augury.core.units import NANOS_PER_SECOND
 from augury.gateways.rest.order_rows import order_row
 from augury.gateways.settings import RestSettings
-from tests.properties.test_core_storm import FIRM, MEMBERS, START_NS, Storm
+from augury.testing.simulation.workload import Workload
+from tests.properties.test_core_storm import START_NS, Storm
 from tests.rest_harness import Caller, RestExchange
 
 STEPS: Final = 400
@@ -51,6 +52,10 @@ class LiveStorm(Storm):
         applied = self.exchange.call(self.exchange.gate.submit(command))
         self.time_ns = applied.time_ns
         return applied
+
+    def order(self) -> Command:
+        """One more order of somebody."""
+        return Workload(self.chance, self.state, self.time_ns, f"{self.state.sequence}").order()
 
 
 @dataclass
@@ -112,7 +117,8 @@ class Desk:
         self.answered: set[str] = set()
 
     def ways_of_asking(self) -> Iterator[Question]:
-        for number in range(1, MEMBERS + 1):
+        members = list(self.storm.state.members)
+        for number in members:
             caller = self.exchange.caller(number)
             for query in (
                 {},
@@ -120,7 +126,7 @@ class Desk:
                 {"limit": 2, "status": "resting"},
                 {"status": "executed", "limit": 4},
                 {"status": "canceled"},
-                {"ticker": self.storm.markets[0]},
+                {"ticker": next(iter(self.storm.state.markets))},
                 {"min_ts": START_NS // NANOS_PER_SECOND + 60, "limit": 5},
                 {"unknown": number},
             ):
@@ -128,7 +134,7 @@ class Desk:
             yield Question(caller, ORDERS, {"subaccount": 1, "limit": 3}, 1)
             yield Question(self.exchange.caller(number, subaccount=1), ORDERS, {"limit": 3}, 1)
         customer = {"subtrader_id": "customer", "limit": 3}
-        firm = self.exchange.caller(FIRM)
+        firm = self.exchange.caller(members[-1])
         yield Question(firm, "/fcm/orders", customer, FIRST_SUBTRADER)
 
     def ask(self, question: Question) -> None:
