@@ -12,12 +12,12 @@ from augury.core import collateral, matching, orders
 from augury.core import rejections as reject
 from augury.core.commands import AcceptBlockTrade, ProposeBlockTrade
 from augury.core.events import BlockTradeUpdated, TradeExecuted
+from augury.core.negotiation import BlockProposal
 from augury.core.rejections import Rejection
 from augury.core.state import (
     ACTIVE,
     EXECUTED,
     Account,
-    BlockProposal,
     Exchange,
     Holding,
     Market,

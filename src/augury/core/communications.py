@@ -21,6 +21,7 @@ from augury.core.commands import (
 )
 from augury.core.events import QuoteUpdated, RfqUpdated
 from augury.core.matching import cancel_remainder, same_owner
+from augury.core.negotiation import Quote, Rfq
 from augury.core.rejections import Rejection
 from augury.core.state import (
     ACTIVE,
@@ -29,8 +30,6 @@ from augury.core.state import (
     Exchange,
     Market,
     Member,
-    Quote,
-    Rfq,
 )
 from augury.core.step import Step
 from augury.core.timers import CONFIRM_QUOTE, EXECUTE_QUOTE, EXPIRE_RFQ, schedule

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from augury.core import collateral
 from augury.core.fees import FeeSchedule
+from augury.core.negotiation import BlockProposal, Quote, Rfq
 from augury.core.state import (
     ANY_SUBACCOUNT,
     Account,
     Announcement,
     ApiKey,
-    BlockProposal,
     Collection,
     Exchange,
     FeeChange,
@@ -27,8 +27,6 @@ from augury.core.state import (
     Member,
     Order,
     OrderGroup,
-    Quote,
-    Rfq,
     Series,
 )
 from augury.core.timers import rebuild

@@ -4,7 +4,7 @@ Gateways may read them between two commands and must never write. Everything her
 rebuilt by replaying the log; ``snapshot`` writes it out and reads it back.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import mypyc_attr
 
@@ -12,6 +12,9 @@ from augury.core.book import BookSide, Level
 from augury.core.fees import FeeSchedule
 from augury.core.prices import Band, common_step, is_on_grid, single_step
 from augury.core.units import ASK, BID, PRICE_ONE, QUANTITY_ONE, floor_to
+
+if TYPE_CHECKING:
+    from augury.core.negotiation import BlockProposal, Quote, Rfq
 
 # Market states, rules section 2.
 INITIALIZED: Final = "initialized"
@@ -712,174 +715,6 @@ class Collection:
         """Market ticker -> time of the last lookup."""
 
 
-class Rfq:
-    """An open request for quotes."""
-
-    __slots__ = (
-        "account",
-        "client_rfq_id",
-        "created_ns",
-        "expires_ns",
-        "id",
-        "market",
-        "origin",
-        "quantity",
-        "quotes",
-        "rest_remainder",
-        "target_cost",
-    )
-
-    def __init__(
-        self,
-        id: int,
-        account: Account,
-        market: Market,
-        quantity: int,
-        target_cost: int,
-        rest_remainder: bool,
-        created_ns: int,
-    ) -> None:
-        self.id = id
-        self.account = account
-        self.market = market
-        self.quantity = quantity
-        self.target_cost = target_cost
-        self.rest_remainder = rest_remainder
-        self.created_ns = created_ns
-        self.expires_ns = 0
-        self.client_rfq_id = ""
-        self.origin = ""
-        """The session that asked; empty for most gateways."""
-        self.quotes: dict[int, Quote] = {}
-
-
-class Quote:
-    """A maker's answer to a request, until it is executed or cancelled."""
-
-    __slots__ = (
-        "accepted_ns",
-        "accepted_quantity",
-        "accepted_side",
-        "account",
-        "client_quote_id",
-        "confirmed_ns",
-        "created_ns",
-        "due_ns",
-        "executed_ns",
-        "id",
-        "maker_client_order_id",
-        "maker_order_id",
-        "no_bid",
-        "origin",
-        "post_only",
-        "rest_remainder",
-        "rfq",
-        "rfq_client_order_id",
-        "rfq_order_id",
-        "rfq_order_origin",
-        "status",
-        "yes_bid",
-    )
-
-    def __init__(
-        self,
-        id: int,
-        rfq: Rfq,
-        account: Account,
-        yes_bid: int,
-        no_bid: int,
-        rest_remainder: bool,
-        post_only: bool,
-        created_ns: int,
-    ) -> None:
-        self.id = id
-        self.rfq = rfq
-        self.account = account
-        self.yes_bid = yes_bid
-        self.no_bid = no_bid
-        self.rest_remainder = rest_remainder
-        self.post_only = post_only
-        self.created_ns = created_ns
-        self.status = "open"
-        self.due_ns = 0
-        """When the confirmation window ends, or the execution timer."""
-        self.accepted_side = ""
-        self.accepted_quantity = 0
-        self.accepted_ns = 0
-        self.confirmed_ns = 0
-        self.executed_ns = 0
-        self.maker_order_id = 0
-        self.maker_client_order_id = ""
-        self.rfq_order_id = 0
-        self.client_quote_id = ""
-        self.origin = ""
-        """The session that answered; empty for most gateways."""
-        self.rfq_client_order_id = ""
-        self.rfq_order_origin = ""
-        """The session that accepted, and the name that it gave the order to come."""
-
-
-class BlockProposal:
-    """A trade that two members may agree on. Kept for a while after it has ended.
-
-    The market is named, not held, because a provisional one may disappear before that.
-    """
-
-    __slots__ = (
-        "buyer",
-        "buyer_accepted_ns",
-        "buyer_order_id",
-        "created_ns",
-        "due_ns",
-        "executed_ns",
-        "expiration_ns",
-        "id",
-        "maker_side",
-        "market_ticker",
-        "price",
-        "proposer_id",
-        "quantity",
-        "seller",
-        "seller_accepted_ns",
-        "seller_order_id",
-        "status",
-        "updated_ns",
-    )
-
-    def __init__(
-        self,
-        id: int,
-        proposer_id: int,
-        buyer: Account,
-        seller: Account,
-        market_ticker: str,
-        price: int,
-        quantity: int,
-        maker_side: str,
-        expiration_ns: int,
-        created_ns: int,
-    ) -> None:
-        self.id = id
-        self.proposer_id = proposer_id
-        self.buyer = buyer
-        self.seller = seller
-        self.market_ticker = market_ticker
-        self.price = price
-        self.quantity = quantity
-        self.maker_side = maker_side
-        self.expiration_ns = expiration_ns
-        self.created_ns = created_ns
-        self.updated_ns = created_ns
-        self.due_ns = expiration_ns
-        """When it expires, or when it is forgotten."""
-        self.status = "pending"
-        self.buyer_accepted_ns = 0
-        self.seller_accepted_ns = 0
-        self.executed_ns = 0
-        self.buyer_order_id = 0
-        self.seller_order_id = 0
-
-
 class FeeChange:
     """Terms that a series will charge by, or has charged by, from a time on."""
 
@@ -1018,7 +853,7 @@ class Exchange:
         self.documents: dict[str, dict[str, str]] = {}
         """Kind -> key -> JSON object."""
 
-    def add_proposal(self, proposal: BlockProposal) -> None:
+    def add_proposal(self, proposal: "BlockProposal") -> None:
         """Note a proposal, pending or not, where it is looked for; ids must ascend."""
         self.block_proposals[proposal.id] = proposal
         proposer, other = self._parties(proposal)
@@ -1028,7 +863,7 @@ class Exchange:
         if proposal.status == "pending":
             self.markets[proposal.market_ticker].block_proposals[proposal.id] = proposal
 
-    def remove_proposal(self, proposal: BlockProposal) -> None:
+    def remove_proposal(self, proposal: "BlockProposal") -> None:
         """Forget one that has ended."""
         del self.block_proposals[proposal.id]
         proposer, other = self._parties(proposal)
@@ -1036,7 +871,7 @@ class Exchange:
         if other is not None:
             del other.block_offers[proposal.id]
 
-    def _parties(self, proposal: BlockProposal) -> tuple[Member, Member | None]:
+    def _parties(self, proposal: "BlockProposal") -> tuple[Member, Member | None]:
         """Who proposed, and to whom; None for a trade between two customers of one member."""
         buyer, seller = proposal.buyer.member, proposal.seller.member
         if buyer is seller:

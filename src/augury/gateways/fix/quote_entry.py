@@ -20,7 +20,8 @@ from augury.core.commands import (
     DeleteRfq,
 )
 from augury.core.events import ComboLookedUp
-from augury.core.state import Exchange, Member, Quote, Rfq
+from augury.core.negotiation import Quote, Rfq
+from augury.core.state import Exchange, Member
 from augury.gateways.fix import reasons, values
 from augury.gateways.fix.codec import Entry, Message
 from augury.gateways.fix.orders import (

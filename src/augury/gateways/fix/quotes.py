@@ -11,7 +11,8 @@ from typing import Final
 from augury.codec.ids import format_id
 from augury.core.applied import Applied
 from augury.core.events import QuoteUpdated, RfqUpdated
-from augury.core.state import Exchange, Market, Member, Rfq
+from augury.core.negotiation import Rfq
+from augury.core.state import Exchange, Market, Member
 from augury.core.units import PRICE_ONE
 from augury.gateways.fix import reasons, values
 from augury.gateways.fix.dictionary import Kind

@@ -13,7 +13,8 @@ from augury.codec.ids import format_id, parse_id
 from augury.codec.text import parse_rfc3339, rfc3339
 from augury.core import rejections
 from augury.core.commands import AcceptBlockTrade, ProposeBlockTrade
-from augury.core.state import Account, BlockProposal
+from augury.core.negotiation import BlockProposal
+from augury.core.state import Account
 from augury.gateways.rest.answers import (
     BlockTradeProposal,
     GetBlockTradeProposalsResponse,

@@ -34,9 +34,9 @@ from augury.core.commands import (
     DeleteRfq,
 )
 from augury.core.communications import CANCELLED, EXECUTED, OPEN, offered
+from augury.core.negotiation import Quote as LiveQuote
+from augury.core.negotiation import Rfq as LiveRfq
 from augury.core.state import FIRST_SUBTRADER, Exchange
-from augury.core.state import Quote as LiveQuote
-from augury.core.state import Rfq as LiveRfq
 from augury.core.units import (
     MICROS_PER_CENTICENT,
     MICROS_PER_DOLLAR,
