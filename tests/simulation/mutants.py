@@ -19,6 +19,7 @@ from augury.log.head import Head
 from augury.log.sqlite import SqliteLog
 from augury.ports.log import LogUnavailable, Record
 from augury.projections.collector import Rows
+from augury.projections.database import HistoryDatabase
 from augury.projections.writer import HistoryWriter
 from augury.sequencer import recovery
 from augury.sequencer.appender import Finished
@@ -194,6 +195,13 @@ def moves_the_position_later() -> Iterator[Parts]:
 
 
 @contextmanager
+def folds_in_what_a_flush_lost() -> Iterator[Parts]:
+    """History goes on with a write-ahead file that is not on the disk. (A mistake of ours.)"""
+    with mock.patch.object(HistoryDatabase, "_make_durable"):
+        yield Parts()
+
+
+@contextmanager
 def swallows_a_delta() -> Iterator[Parts]:
     """One change of a book in twenty is told to nobody."""
     level_changed = Publisher._level_changed
@@ -220,5 +228,6 @@ MUTANTS: list[Mutant] = [
     pays_a_cent_too_little,
     forgets_to_take_collateral_back,
     moves_the_position_later,
+    folds_in_what_a_flush_lost,
     swallows_a_delta,
 ]

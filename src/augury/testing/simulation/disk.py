@@ -78,6 +78,8 @@ class Disk:
         """Failures that were really reported, by kind."""
         self.crash_at = 0
         """The operation that is to be the last; 0 for none."""
+        self.crash_area = ""
+        """Only operations on files whose names begin with this count as such."""
         self._files: dict[str, DiskFile] = {}
         self._deleted: dict[str, bytes] = {}
         """Files whose removal the directory may forget when the power fails."""
@@ -135,7 +137,7 @@ class Disk:
             self.slow(kind, name)
         if self._frozen:
             return errno.EIO
-        if kind in CHANGES:
+        if kind in CHANGES and name.startswith(self.crash_area):
             self.operations += 1
             if self.operations == self.crash_at:
                 self.freeze()
@@ -266,6 +268,7 @@ class Disk:
         self._frozen = False
         self._tell_reads()
         self.crash_at = 0
+        self.crash_area = ""
         # Memory that the processes shared does not outlive them.
         for path in self.root.glob("*-shm"):
             path.unlink()

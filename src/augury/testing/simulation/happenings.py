@@ -116,6 +116,7 @@ class Happenings(Lives):
     def _kill(self, chance: Random, name: str) -> None:
         """The process is killed: now, or in the middle of some write to come."""
         if chance.random() < 0.5:
+            self.disk.crash_area = chance.choice(("", "", "history"))
             self.disk.crash_at = self.disk.operations + chance.randint(1, 25)
             return
         self._run(chance.randint(0, 12))
@@ -140,7 +141,7 @@ class Happenings(Lives):
     def _chain(self, chance: Random, name: str) -> None:
         """One misfortune after another: a flush fails, the process dies, and then the machine."""
         self.disk.crash_at = 0
-        if chance.random() < 0.4:
+        if chance.random() < 0.6:
             self._chain_of_history(chance, name)
             return
         self.disk.repair()
@@ -162,20 +163,20 @@ class Happenings(Lives):
         self._run(chance.choice((30, 100)))
         self._pass(0.3)
         self.disk.fail(Fault(SYNC, "history", self.loop.time() + 900.0, chance.choice((0.5, 1.0))))
-        for _ in range(chance.choice((1, 2))):
-            if chance.random() < 0.5:
-                self._stop_now()
-            else:
-                self._kill_now()
+        if chance.random() < 0.8:
+            self._stop_now()
+        else:
+            self._kill_now()
+        if chance.random() < 0.3:
             # It comes up with the fault, and goes on with what it finds.
             self._start()
             self._members(chance, f"{name}b")
             self._run(30)
+            self._kill_now()
         self.disk.repair()
-        self._kill_now()
-        self.disk.crash_at = self.disk.operations + chance.randint(1, 40)
+        self.disk.crash_area = "history"
+        self.disk.crash_at = self.disk.operations + chance.randint(10, 45)
         self._start()
-        self._power(chance, name)
 
     def _stop_now(self) -> None:
         """A graceful stop; what the disk refuses meanwhile is lost."""
@@ -231,7 +232,7 @@ class Happenings(Lives):
         files[path] = before
         if path.name.startswith("history"):
             # Its rows have no checksums, so it may say something wrong until it is made anew.
-            self.history_rotten = True
+            self.history_rotten = self.history_meddled_with = True
         if self._starts_after_all():
             return
         if not path.name.startswith("log"):
@@ -330,6 +331,7 @@ class Happenings(Lives):
             self.disk.fail(*[Fault(kind, "history", until, 1.0) for kind in kinds])
             return
         self.figures.faults["history removed"] += 1
+        self.history_meddled_with = True
         self.disk.remove(history_path(self.data).name)
 
     def _backup(self, chance: Random, name: str) -> None:

@@ -102,6 +102,7 @@ class Lives:
         self.now = "nothing yet"
         self.calm_history: History | None = None
         self.history_rotten = False
+        self.history_meddled_with = False
         self._applied = 0
 
     # --- running -----------------------------------------------------------------------------
@@ -255,8 +256,12 @@ class Lives:
                 raise Wrong(f"a process that has ended still has {left} open")
 
     def _bury(self) -> None:
+        """It did not come up; when it crashed on its way, perhaps with the machine."""
+        crashed = self.disk.frozen
         self._end_life(died=True)
         self.complaints.found.clear()
+        if crashed and self.chance.random() < 0.7:
+            self._lose_power()
         self.disk.thaw()
 
     def _crash(self) -> None:

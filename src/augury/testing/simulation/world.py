@@ -26,6 +26,7 @@ from augury.testing.invariants import check
 from augury.testing.simulation import sqlite_vfs
 from augury.testing.simulation.figures import Figures
 from augury.testing.simulation.happenings import Happenings
+from augury.testing.simulation.lives import Wrong
 from augury.testing.simulation.loop import on_one_core
 from augury.testing.simulation.node import Node, Parts
 from augury.testing.simulation.plan import Action
@@ -106,6 +107,7 @@ class World(Happenings):
             watcher.read()
             watcher.check()
         self._compare_projections(node)
+        self._look_for_broken_history()
 
     def _come_to_rest(self, node: Node) -> bool:
         """Everybody has an answer, and everything that follows the log has caught up."""
@@ -135,6 +137,12 @@ class World(Happenings):
             assert self.calm_history.open()
         self.calm_history.load(self.reference.applied[self.calm_history.position :])
         self._compare_tables(self.aside / "history.sqlite")
+
+    def _look_for_broken_history(self) -> None:
+        """Crashes may cost history its newest rows, but never leave a broken file."""
+        broken = history_path(self.data).with_name("history.sqlite.damaged")
+        if broken.exists() and not self.history_meddled_with:
+            raise Wrong("history was found broken, though nobody had touched its file")
 
     def _compare_tables(self, place: Path) -> None:
         found, expected = tables(history_path(self.data)), tables(place)
