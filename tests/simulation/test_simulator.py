@@ -129,3 +129,10 @@ def test_the_command_tells_its_figures(tmp_path: Path, capsys: pytest.CaptureFix
     assert '"seeds": 1' in results.read_text(encoding="utf-8")
     assert main(["--seed", "8", "--keep", "0-3"]) == 0
     assert "nothing wrong" in capsys.readouterr().out
+
+
+def test_workers_share_the_seeds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--first", "8", "--seeds", "2", "--workers", "2", "--census"]) == 0
+    told = capsys.readouterr().out
+    assert "2 seeds from 8, 0 failed" in told
+    assert "event MarketSettled" in told
