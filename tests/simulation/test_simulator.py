@@ -23,7 +23,7 @@ from tests.simulation.mutants import MUTANTS, Mutant, loses_a_fee
 
 pytestmark = [pytest.mark.external, pytest.mark.slow]
 
-SECONDS = float(os.environ.get("AUGURY_SIMULATION_SECONDS", "90" if IN_CI else "20"))
+SECONDS = float(os.environ.get("AUGURY_SIMULATION_SECONDS", "180" if IN_CI else "20"))
 
 SEEDS_PER_MUTANT = 16
 """A mistake that is not found within so many seeds counts as one that is not looked for."""
