@@ -338,6 +338,36 @@ async def test_it_does_not_matter_how_the_bytes_are_cut(size: int) -> None:
     ]
 
 
+@pytest.mark.parametrize("path", [b"/trade-api/v2/wait", b"/slow"])
+async def test_a_refusal_waits_for_the_answers_before_it(path: bytes) -> None:
+    """Told at once, it would be taken for the answer to an order that was carried out."""
+    api = Api()
+    line = Line(api.answer)
+    refused = b"malformed_request"
+    received = await line.send(request_of(b"1", path) + request_of(b"2") + b"BLA\r\n\r\n", GET)
+    assert path == b"/slow" or received == b""
+    api.go.set()
+    received = await line.send(b"", b"", b"")
+    assert [body for *_, body in api.seen][-1] == b"2"
+    answers = received.split(b"HTTP/1.1 ")[1:]
+    assert [answer[:3] for answer in answers][1:] == [b"201", b"400"]
+    assert refused in answers[-1]
+    assert line.pipe.is_closing()
+
+
+@pytest.mark.parametrize("path", [PATH, b"/asgi"])
+async def test_trailers_are_passed_over(path: bytes) -> None:
+    api = Api()
+    line = Line(api.answer)
+    head = b"POST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" % path
+    await line.send(head + b"1\r\na\r\n0\r\n")
+    for number in range(1000):
+        line.protocol.data_received(b"Host: %d\r\n" % number)
+    assert len(line.protocol.headers) == 2
+    received = await line.send(b"\r\n", GET)
+    assert received.count(b"HTTP/1.1 2") == 2
+
+
 async def test_answers_of_a_pipeline_keep_the_order_of_its_requests() -> None:
     api = Api()
     line = Line(api.answer)

@@ -67,6 +67,20 @@ def test_a_markets_row_follows_each_trade_while_the_clock_stands_still(
         assert row["volume"] == row["volume_24h"] == row["open_interest"] == volume // 100
 
 
+def test_a_kept_list_of_markets_forgets_what_a_day_has_left_behind(
+    exchange: RestExchange,
+) -> None:
+    """Time alone changes the figures of the last day, without any record."""
+    maker, taker = exchange.member("maker"), exchange.member("taker")
+    maker.order("buy", "yes", 42, 3, SUN)
+    taker.order("sell", "yes", 42, 3, SUN)
+    shown = maker.get("/markets", tickers=SUN)
+    assert maker.get("/markets", tickers=SUN) == shown
+    assert shown["markets"][0]["volume_24h"] == 3
+    exchange.advance(25 * HOUR)
+    assert maker.get("/markets", tickers=SUN)["markets"][0]["volume_24h"] == 0
+
+
 def test_a_settled_market_that_statistics_have_forgotten_reads_as_before(
     exchange: RestExchange,
 ) -> None:

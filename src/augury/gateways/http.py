@@ -237,6 +237,8 @@ class OneWriteProtocol(HttpToolsProtocol):
     """Messages that began in the bytes at hand."""
     _address = ""
     _let_in = False
+    _last_words = b""
+    """What is said before hanging up, once all that was asked before is answered."""
     _default_headers: list[tuple[bytes, bytes]] | None = None
     _default_lines = b""
 
@@ -318,7 +320,7 @@ class OneWriteProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """A head that goes on beyond the limit ends the connection with 431."""
-        if not self._let_in:
+        if not self._let_in or self._last_words:
             return
         began_idle = self._stage == _NO_MESSAGE
         self._begun = 0
@@ -332,9 +334,17 @@ class OneWriteProtocol(HttpToolsProtocol):
                 self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is refused like everything else; uvicorn would say it in plain text."""
-        self.transport.write(_MALFORMED)
-        self.transport.close()
+        """What is no HTTP is refused like everything else; uvicorn would say it in plain text.
+
+        Behind requests that are still to be answered it is the last thing that is said: before
+        them it would be taken for the answer of the first.
+        """
+        cycle = self._last_cycle
+        if self._stage == _BODY or cycle is None or cycle.response_complete:
+            self.transport.write(_MALFORMED)
+            self.transport.close()
+        else:
+            self._last_words = _MALFORMED
 
     # --- what the parser finds ---------------------------------------------------------------
 
@@ -346,7 +356,10 @@ class OneWriteProtocol(HttpToolsProtocol):
         self.headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        # The parser tells of what follows a chunked body in the same way. Nobody here wants such
+        # trailers: they could replace what the head says, and there may be endlessly many.
+        if self._stage == _HEAD:
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._stage = _BODY
@@ -430,6 +443,9 @@ class OneWriteProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+        elif self._last_words:
+            self.transport.write(self._last_words)
+            self.transport.close()
 
     def send_answer(self, request: DirectRequest, answer: Answer) -> None:
         """Answer the request in one piece, as far as there is still somebody to answer."""

@@ -144,6 +144,8 @@ class MarketStats:
         """(minute, market) of what was settled within a day, oldest first."""
         self._since = 0
         """The minute of the first record observed: later ones are known completely."""
+        self.restored = 0
+        """How often history was taken in, which changes figures without a record."""
 
     async def load(self, queries: HistoryQueries, now_ns: int) -> None:
         """Take in the last 24 hours of history. Raises ``HistoryUnavailable``.
@@ -172,6 +174,7 @@ class MarketStats:
 
     def restore(self, candles: Iterable[CandleRow]) -> None:
         """Put ``candles``, ascending by time for each market, before what was observed."""
+        self.restored += 1
         since = self._since
         known, self._windows = self._windows, {}
         for candle in candles:

@@ -294,7 +294,7 @@ class Sequencer:
         else:
             self._quiet_turns += 1
         if (
-            self._quiet_turns == _QUIET_TURNS
+            self._quiet_turns >= _QUIET_TURNS
             or self._waiting >= self._batch_limit
             or self._flushing
             or self._loop.time() >= self._gather_until

@@ -34,6 +34,7 @@ from augury.gateways.rest.descriptions import (
     optional_text,
     text,
 )
+from augury.projections.candles import NANOS_PER_MINUTE
 from augury.projections.market_stats import NOTHING, DayStats, MarketStats
 
 STRIKE_TYPES: Final = frozenset(
@@ -52,6 +53,12 @@ STRIKE_TYPES: Final = frozenset(
 _RESULT_KNOWN: Final = frozenset({DETERMINED, DISPUTED, AMENDED, FINALIZED})
 _CACHED_ROWS: Final = 50_000
 _SWEEP_ABOVE: Final = 2_000
+_KEPT_PAGES: Final = 32
+_KEPT_PAGE_BYTES: Final = 1 << 19
+
+Question = tuple[bytes, str]
+"""(query string, profile) of a list of markets."""
+
 _PART: Final = tuple(f".{part:02d}" for part in range(QUANTITY_ONE))
 """How the part of a quantity that is no whole contract is written."""
 
@@ -116,7 +123,27 @@ class MarketRows:
         self._now_ns = now_ns
         self._encoder = msgspec.json.Encoder()
         self._rows: dict[str, dict[int, _Row]] = {}
+        self._pages: dict[Question, bytes] = {}
+        self._moment = (0, 0, 0)
+        """What the pages were made of: the last record, the minute, the history taken in."""
         self._sweep_above: dict[str, int] = {}
+
+    def pages(self, sequence: int) -> dict[Question, bytes]:
+        """The pages of this moment, for ``keep``; ``sequence`` is that of the last record.
+
+        Whoever polls a quiet exchange finds everything as it was. Nothing but a record changes
+        a market, except that minutes leave the window of the last day.
+        """
+        minute = self._now_ns() // NANOS_PER_MINUTE
+        moment = (sequence, minute, self._statistics.restored)
+        if moment != self._moment:
+            self._moment = moment
+            self._pages = {}
+        return self._pages
+
+    def keep(self, pages: dict[Question, bytes], question: Question, page: bytes) -> None:
+        if len(page) <= _KEPT_PAGE_BYTES and len(pages) < _KEPT_PAGES:
+            pages[question] = page
 
     def row(self, market: LiveMarket, profile: str) -> Market:
         """The market, encoded already. Reads as a ``Market`` in answers only."""

@@ -192,13 +192,20 @@ def _within(time_ns: int, bounds: tuple[int | None, int | None]) -> bool:
 
 async def get_markets(services: Services, request: Request) -> bytes:
     """Newest first; with ``min_updated_ts`` the oldest change first, to make polling simple."""
-    filters = _MarketFilter(request, archive.cutoff(services.state).market_settled_ns)
-    page = request.value(MARKETS_LIMIT)
-    if filters.min_updated_ns is None:
-        found, cursor = _by_creation(services, request, filters, page)
-    else:
-        found, cursor = _by_update(services, request, filters, page)
-    return services.market_rows.page(found, request.profile, cursor)
+    rows = services.market_rows
+    pages = rows.pages(services.state.sequence)
+    question = (request.query_string, request.profile)
+    answer = pages.get(question)
+    if answer is None:
+        filters = _MarketFilter(request, archive.cutoff(services.state).market_settled_ns)
+        page = request.value(MARKETS_LIMIT)
+        if filters.min_updated_ns is None:
+            found, cursor = _by_creation(services, request, filters, page)
+        else:
+            found, cursor = _by_update(services, request, filters, page)
+        answer = rows.page(found, request.profile, cursor)
+        rows.keep(pages, question, answer)
+    return answer
 
 
 def _by_creation(
