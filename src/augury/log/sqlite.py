@@ -181,11 +181,19 @@ class SqliteLog:
                 check_same_thread=False,
                 timeout=30,
             )
+        except _ERRORS as error:
+            raise LogError(f"{self._path}: {error}") from error
+        try:
             connection.execute("PRAGMA synchronous = FULL")
             # After a long reader has kept it growing, the write-ahead file is cut to this again.
             connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
-        except _ERRORS as error:
-            raise LogError(f"{self._path}: {error}") from error
+        except BaseException as error:
+            # Where the file can be opened but not read, it would stay open for as long as somebody
+            # remembers the error.
+            connection.close()
+            if isinstance(error, _ERRORS):
+                raise LogError(f"{self._path}: {error}") from error
+            raise
         return connection
 
     def _is_new(self, acknowledged: HeadState | None) -> bool:

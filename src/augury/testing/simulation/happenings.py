@@ -209,8 +209,11 @@ class Happenings(Lives):
             try:
                 with contextlib.suppress(OSError):
                     take_snapshot(self.data)
-            except Crashed:
-                # The crash that was planned for an operation of the disk met the snapshotter.
+            except (Crashed, LogError):
+                # The crash that was planned for an operation of the disk met the snapshotter; where
+                # SQLite was opening a file, it takes the crash for a file that cannot be opened.
+                if not self.disk.frozen:
+                    raise
                 self.disk.thaw()
         if chance.random() < 0.3:
             self._lose_power()
